@@ -1,0 +1,49 @@
+//! The article's second pool: the same jobs, and results that end by themselves.
+
+mod cli;
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use clap::Parser;
+use cli::{fail, say, seconds};
+use waitgroup::Pool;
+
+/// Step 2: the results end by themselves when the last worker is done.
+#[derive(Parser)]
+#[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
+struct Flags {
+    /// How many workers share the jobs, 1 to 1000
+    #[arg(long, value_name = "N", default_value = "3", value_parser = cli::workers)]
+    workers: NonZeroUsize,
+
+    /// How many jobs to do, 0 to 1000000
+    #[arg(long, value_name = "N", default_value = "5", value_parser = cli::jobs)]
+    jobs: usize,
+
+    /// How many times faster than the article to run, above 0
+    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::speed)]
+    speed: f64,
+}
+
+fn main() {
+    let flags = Flags::parse_from(cli::arguments());
+    let second = seconds(1.0 / flags.speed);
+    let pool = Pool {
+        workers: flags.workers,
+        capacity: NonZeroUsize::new(100).expect("100 is not 0"),
+    };
+
+    let work = |worker, job| {
+        say(format_args!("Worker {worker} processing job {job}"));
+        thread::sleep(second);
+        job * 2
+    };
+
+    pool.run(1..=flags.jobs, work, |results| {
+        for result in results {
+            say(format_args!("Result: {result}"));
+        }
+    })
+    .unwrap_or_else(|error| fail(error));
+}

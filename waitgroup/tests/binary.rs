@@ -1,0 +1,109 @@
+//! What the program prints, and how it takes its flags.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+fn waitgroup(flags: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_waitgroup"));
+    program
+        .args(flags)
+        .output()
+        .expect("the program can be started")
+}
+
+fn lines(output: &Output) -> Vec<&str> {
+    let stdout = str::from_utf8(&output.stdout).expect("only text is printed");
+    stdout.lines().collect()
+}
+
+/// The line without the worker's id, which may differ from run to run.
+fn without_worker(line: &str) -> String {
+    let mut words: Vec<_> = line.split(' ').collect();
+    if words[0] == "Worker" {
+        words[1] = "#";
+    }
+    words.join(" ")
+}
+
+/// How often each line is there.
+fn facts(output: &Output) -> BTreeMap<String, usize> {
+    let mut facts = BTreeMap::new();
+    for line in lines(output) {
+        *facts.entry(without_worker(line)).or_default() += 1;
+    }
+    facts
+}
+
+#[test]
+fn prints_the_articles_lines() {
+    let output = waitgroup(&["--speed", "1000"]);
+    assert!(output.status.success());
+    insta::assert_debug_snapshot!(facts(&output), @r#"
+    {
+        "Result: 10": 1,
+        "Result: 2": 1,
+        "Result: 4": 1,
+        "Result: 6": 1,
+        "Result: 8": 1,
+        "Worker # processing job 1": 1,
+        "Worker # processing job 2": 1,
+        "Worker # processing job 3": 1,
+        "Worker # processing job 4": 1,
+        "Worker # processing job 5": 1,
+    }
+    "#);
+
+    let lines = Vec::from_iter(lines(&output).into_iter().map(without_worker));
+    let position = |line: String| lines.iter().position(|other| *other == line);
+    for job in 1..=5 {
+        let started = position(format!("Worker # processing job {job}"));
+        assert!(
+            started < position(format!("Result: {}", job * 2)),
+            "job {job} ends after it starts"
+        );
+    }
+}
+
+#[test]
+fn one_worker_takes_the_jobs_in_order() {
+    let output = waitgroup(&["--speed", "1000", "--workers", "1", "--jobs", "3"]);
+    let (work, results): (Vec<_>, Vec<_>) = lines(&output)
+        .into_iter()
+        .partition(|line| line.starts_with("Worker"));
+    insta::assert_snapshot!([work, results].concat().join("\n"), @r"
+    Worker 1 processing job 1
+    Worker 1 processing job 2
+    Worker 1 processing job 3
+    Result: 2
+    Result: 4
+    Result: 6
+    ");
+}
+
+#[test]
+fn no_jobs_print_nothing() {
+    let output = waitgroup(&["--jobs", "0"]);
+    assert!(output.status.success());
+    assert_eq!(lines(&output), [""; 0]);
+}
+
+#[test]
+fn the_examples_wait_for_everyone() {
+    // `cargo test` builds the examples beside the program.
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_waitgroup"));
+    let folder = program
+        .parent()
+        .expect("the program is in a folder")
+        .join("examples");
+    let wait_group = [["Log written"; 3].as_slice(), &["All logs written"]].concat();
+    let barrier = [["Ready"; 3], ["Go"; 3]].concat();
+    for (example, expected) in [("wait_group", wait_group), ("barrier", barrier)] {
+        // If nobody waited, the right order would still come up now and then.
+        for _ in 0..20 {
+            let output = Command::new(folder.join(example))
+                .output()
+                .expect("the example can be started");
+            assert_eq!(lines(&output), expected, "{example}");
+        }
+    }
+}
