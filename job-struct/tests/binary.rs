@@ -1,0 +1,108 @@
+//! What the program prints, and how it takes its flags.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+fn job_struct(flags: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_job-struct"));
+    program
+        .args(flags)
+        .output()
+        .expect("the program can be started")
+}
+
+fn lines(output: &Output) -> Vec<&str> {
+    let stdout = str::from_utf8(&output.stdout).expect("only text is printed");
+    stdout.lines().collect()
+}
+
+/// The line without the worker's id, which may differ from run to run.
+fn without_worker(line: &str) -> String {
+    let mut words: Vec<_> = line.split(' ').collect();
+    if words[0] == "Worker" {
+        words[1] = "#";
+    }
+    words.join(" ")
+}
+
+/// How often each line is there.
+fn facts(output: &Output) -> BTreeMap<String, usize> {
+    let mut facts = BTreeMap::new();
+    for line in lines(output) {
+        *facts.entry(without_worker(line)).or_default() += 1;
+    }
+    facts
+}
+
+#[test]
+fn prints_the_articles_lines() {
+    let output = job_struct(&["--speed", "1000"]);
+    assert!(output.status.success());
+    insta::assert_debug_snapshot!(facts(&output), @r#"
+    {
+        "All workers completed": 1,
+        "Job 1 result: Processed: Job 1": 1,
+        "Job 2 result: 4": 1,
+        "Job 3 result: Processed: Job 3": 1,
+        "Job 4 result: 8": 1,
+        "Job 5 result: Processed: Job 5": 1,
+        "Worker # processing job 1": 1,
+        "Worker # processing job 2": 1,
+        "Worker # processing job 3": 1,
+        "Worker # processing job 4": 1,
+        "Worker # processing job 5": 1,
+    }
+    "#);
+
+    let lines = Vec::from_iter(lines(&output).into_iter().map(without_worker));
+    for job in 1..=5 {
+        let started = format!("Worker # processing job {job}");
+        let result = format!("Job {job} result:");
+        let position = |start: &str| lines.iter().position(|line| line.starts_with(start));
+        assert!(
+            position(&started) < position(&result),
+            "job {job} ends after it starts"
+        );
+    }
+}
+
+/// However the jobs end, and however many there are: more than the queue and the printer hold.
+#[test]
+fn results_come_in_order_of_submission_and_the_end_comes_last() {
+    let output = job_struct(&["--speed", "100000", "--workers", "8", "--jobs", "500"]);
+    let lines = lines(&output);
+    let expected = (1..=500).map(|job| match job % 2 {
+        0 => format!("Job {job} result: {}", job * 2),
+        _ => format!("Job {job} result: Processed: Job {job}"),
+    });
+    let results = lines.iter().filter(|line| line.starts_with("Job"));
+    assert_eq!(
+        results.copied().collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>()
+    );
+    assert_eq!(lines.last(), Some(&"All workers completed"));
+}
+
+#[test]
+fn one_worker_takes_the_jobs_in_order() {
+    let output = job_struct(&["--speed", "1000", "--workers", "1", "--jobs", "3"]);
+    let (work, results): (Vec<_>, Vec<_>) = lines(&output)
+        .into_iter()
+        .partition(|line| line.starts_with("Worker"));
+    insta::assert_snapshot!([work, results].concat().join("\n"), @r"
+    Worker 1 processing job 1
+    Worker 1 processing job 2
+    Worker 1 processing job 3
+    Job 1 result: Processed: Job 1
+    Job 2 result: 4
+    Job 3 result: Processed: Job 3
+    All workers completed
+    ");
+}
+
+#[test]
+fn no_jobs_print_no_job_lines() {
+    let output = job_struct(&["--jobs", "0"]);
+    assert!(output.status.success());
+    assert_eq!(lines(&output), ["All workers completed"]);
+}

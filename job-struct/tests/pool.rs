@@ -1,0 +1,355 @@
+//! What makes it a pool.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam::channel::{bounded, unbounded};
+use job_struct::{Job, Lost, Pool, Reply};
+
+fn pool(workers: usize, capacity: usize) -> Pool {
+    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
+    Pool {
+        workers: not_zero(workers),
+        capacity: not_zero(capacity),
+    }
+}
+
+/// Runs `test` and fails, instead of hanging, if it does not end.
+fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = mpsc::channel();
+    let test = thread::spawn(move || done.send(test()));
+    match result.recv_timeout(Duration::from_secs(60)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running after a minute"),
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            panic::resume_unwind(test.join().expect_err("it ended without a result"))
+        }
+    }
+}
+
+/// `number` jobs that each hold their own number, and the replies to them.
+fn jobs(number: usize) -> (Vec<Job<usize, usize>>, Vec<Reply<usize>>) {
+    (0..number).map(Job::new).unzip()
+}
+
+fn wait_for_all(replies: Vec<Reply<usize>>) -> Vec<Result<usize, Lost>> {
+    replies.into_iter().map(Reply::wait).collect()
+}
+
+#[test]
+fn one_worker_takes_the_jobs_in_order() {
+    let transcript = with_deadline(|| {
+        let log = Mutex::new(Vec::new());
+        let say = |line| log.lock().expect("no panic").push(line);
+
+        let (jobs, replies) = jobs(4);
+        let work = |worker, job: Job<_, _>| {
+            job.complete(|job| {
+                say(format!("worker {worker}: job {job}"));
+                job * 2
+            });
+        };
+        pool(1, 2)
+            .run(jobs, work)
+            .expect("one thread can be started");
+        for result in wait_for_all(replies) {
+            say(format!("{result:?}"));
+        }
+        log.into_inner().expect("no panic").join("\n")
+    });
+    insta::assert_snapshot!(transcript, @r"
+    worker 1: job 0
+    worker 1: job 1
+    worker 1: job 2
+    worker 1: job 3
+    Ok(0)
+    Ok(2)
+    Ok(4)
+    Ok(6)
+    ");
+}
+
+/// The jobs can only end if all of them have started.
+#[test]
+fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for workers in [1, 2, 3, 16] {
+        with_deadline(move || {
+            let everyone = Barrier::new(workers);
+            let work = |_, _| _ = everyone.wait();
+            pool(workers, 1)
+                .run(0..workers * 3, work)
+                .expect("threads can be started");
+        });
+    }
+}
+
+#[test]
+fn never_more_jobs_run_at_once_than_there_are_workers() {
+    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
+        let peak = with_deadline(move || {
+            let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let work = |_, _| {
+                peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
+                thread::yield_now(); // an invitation to start one too many
+                in_flight.fetch_sub(1, Relaxed);
+            };
+            pool(workers, capacity)
+                .run(0..500, work)
+                .expect("threads can be started");
+            assert_eq!(
+                in_flight.into_inner(),
+                0,
+                "a job was still running after the end"
+            );
+            peak.into_inner()
+        });
+        assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
+    }
+}
+
+/// Two workers; the test says when each job ends, and sees who takes the next one.
+#[test]
+fn whoever_is_free_first_takes_the_next_job() {
+    let log = with_deadline(|| {
+        let (started, starts) = unbounded();
+        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
+        let work = |worker: usize, job: usize| {
+            started
+                .send((worker, job))
+                .expect("the test listens until the end");
+            gates[job].1.recv().expect("the test holds the gates");
+        };
+
+        thread::scope(|scope| {
+            let run = scope.spawn(|| pool(2, 100).run(0..5, work));
+            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
+            let next = || starts.recv().expect("another job starts");
+
+            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
+            let name = |worker| if first[&0] == worker { "A" } else { "B" };
+            let mut log = String::from("A has 0, B has 1\n");
+            for ends in [1, 2, 0] {
+                open(ends);
+                let (worker, job) = next();
+                log += &format!("{ends} ends, {} takes {job}\n", name(worker));
+            }
+            open(3);
+            open(4);
+            run.join()
+                .expect("no panic")
+                .expect("two threads can be started");
+            log
+        })
+    });
+    insta::assert_snapshot!(log, @r"
+    A has 0, B has 1
+    1 ends, B takes 2
+    2 ends, B takes 3
+    0 ends, A takes 4
+    ");
+}
+
+/// One worker, which looks up at each job's start: one more may be in the submitter's hand.
+#[test]
+fn no_more_jobs_wait_than_the_capacity() {
+    for capacity in [1, 5] {
+        let most = with_deadline(move || {
+            let (pulled, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let jobs = (1..=500).inspect(|_| _ = pulled.fetch_add(1, Relaxed));
+            let work = |_, job| {
+                most.fetch_max(pulled.load(Relaxed) - job, Relaxed);
+            };
+            pool(1, capacity)
+                .run(jobs, work)
+                .expect("one thread can be started");
+            most.into_inner()
+        });
+        assert!(most <= capacity + 1, "{most} jobs, capacity {capacity}");
+    }
+}
+
+#[test]
+fn every_job_is_done_once_at_any_capacity() {
+    for (workers, capacity, number) in
+        [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
+    {
+        let (done, results) = with_deadline(move || {
+            let done = AtomicUsize::new(0);
+            let (jobs, replies) = jobs(number);
+            let work = |_, job: Job<_, _>| {
+                done.fetch_add(1, Relaxed);
+                job.complete(|job| job);
+            };
+            pool(workers, capacity)
+                .run(jobs, work)
+                .expect("threads can be started");
+            (done.into_inner(), wait_for_all(replies))
+        });
+        assert_eq!(done, number, "workers {workers}, capacity {capacity}");
+        assert_eq!(results, Vec::from_iter((0..number).map(Ok)));
+    }
+}
+
+#[test]
+fn the_kind_of_the_job_is_the_kind_of_its_reply() {
+    enum AnyJob {
+        Number(Job<u64, u64>),
+        Text(Job<&'static str, String>),
+    }
+
+    let (number, text) = with_deadline(|| {
+        let (number, doubled) = Job::new(21);
+        let (text, greeting) = Job::new("you");
+        let work = |_, job| match job {
+            AnyJob::Number(job) => job.complete(|number| number * 2),
+            AnyJob::Text(job) => job.complete(|name| format!("hello, {name}")),
+        };
+        pool(2, 1)
+            .run([AnyJob::Number(number), AnyJob::Text(text)], work)
+            .expect("threads can be started");
+        (doubled.wait(), greeting.wait())
+    });
+    assert_eq!(number, Ok(42));
+    assert_eq!(text.as_deref(), Ok("hello, you"));
+}
+
+/// A worker that waited for its reply to be read would never come to the last job.
+#[test]
+fn replies_can_be_waited_for_in_any_order() {
+    let results = with_deadline(|| {
+        let (jobs, mut replies) = jobs(10);
+        replies.reverse();
+        thread::scope(|scope| {
+            let work = |_, job: Job<_, _>| job.complete(|job| job);
+            let run = scope.spawn(move || pool(2, 1).run(jobs, work));
+            let results = wait_for_all(replies);
+            run.join()
+                .expect("no panic")
+                .expect("two threads can be started");
+            results
+        })
+    });
+    assert_eq!(results, Vec::from_iter((0..10).rev().map(Ok)));
+}
+
+/// Each job is the reply before it, so the pool is still open when the reply comes.
+#[test]
+fn a_reply_comes_as_soon_as_its_job_is_done() {
+    let last = with_deadline(|| {
+        thread::scope(|scope| {
+            let (submit, jobs) = unbounded();
+            let work = |_, job: Job<_, _>| job.complete(|job| job * 2);
+            let run = scope.spawn(move || pool(3, 1).run(jobs, work));
+            let mut last = 1;
+            while last < 1000 {
+                let (job, reply) = Job::new(last);
+                submit.send(job).expect("the pool takes jobs");
+                last = reply.wait().expect("no job is lost");
+            }
+            drop(submit);
+            run.join()
+                .expect("no panic")
+                .expect("three threads can be started");
+            last
+        })
+    });
+    assert_eq!(last, 1024);
+}
+
+#[test]
+fn replies_may_be_dropped_unread() {
+    let kept = with_deadline(|| {
+        let (jobs, replies) = jobs(4);
+        let [before, meanwhile, afterwards, kept] =
+            <[_; 4]>::try_from(replies).expect("there are 4 replies");
+
+        drop(before);
+        let meanwhile = Mutex::new(Some(meanwhile));
+        let work = |_, job: Job<_, _>| {
+            job.complete(|job| {
+                if job == 1 {
+                    drop(meanwhile.lock().expect("no panic").take());
+                }
+                job
+            });
+        };
+        pool(1, 1)
+            .run(jobs, work)
+            .expect("one thread can be started");
+        drop(afterwards);
+        kept.wait()
+    });
+    assert_eq!(kept, Ok(3));
+}
+
+#[test]
+fn a_job_that_is_dropped_is_lost() {
+    let results = with_deadline(|| {
+        let (jobs, replies) = jobs(4);
+        // The first is never handed in, and the others are not done.
+        pool(1, 1)
+            .run(jobs.into_iter().skip(1), |_, job| drop(job))
+            .expect("one thread can be started");
+        wait_for_all(replies)
+    });
+    assert_eq!(results, [Err(Lost); 4]);
+    insta::assert_snapshot!(Lost, @"the job was dropped before it was complete");
+}
+
+#[test]
+fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
+    let (outcome, results) = with_deadline(|| {
+        let (jobs, replies) = jobs(100);
+        let work = |_, job: Job<_, _>| {
+            job.complete(|job| if job == 3 { panic!("job 3") } else { job });
+        };
+        let run = || pool(2, 1).run(jobs, work);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
+        (outcome.is_err(), wait_for_all(replies))
+    });
+    assert!(outcome, "the caller learns of the panic");
+    let expected = (0..100).map(|job| if job == 3 { Err(Lost) } else { Ok(job) });
+    assert_eq!(
+        results,
+        Vec::from_iter(expected),
+        "the other worker does the other jobs"
+    );
+}
+
+#[test]
+fn a_panic_in_every_worker_ends_the_pool() {
+    for capacity in [1, 100] {
+        let (panicked, results) = with_deadline(move || {
+            let (jobs, replies) = jobs(10);
+            let work = |_, _| panic!("every job");
+            let run = || pool(2, capacity).run(jobs, work);
+            let outcome = panic::catch_unwind(AssertUnwindSafe(run));
+            (outcome.is_err(), wait_for_all(replies))
+        });
+        assert!(panicked, "the caller learns of the panic");
+        assert_eq!(results, [Err(Lost); 10]);
+    }
+}
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panicked, results) = with_deadline(|| {
+        let (jobs, replies) = jobs(5);
+        let jobs = jobs.into_iter().enumerate().map(|(number, job)| {
+            assert_ne!(number, 3, "no more jobs, please");
+            job
+        });
+        let work = |_, job: Job<_, _>| job.complete(|job| job);
+        let run = || pool(2, 1).run(jobs, work);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
+        (outcome.is_err(), wait_for_all(replies))
+    });
+    assert!(panicked, "the caller gets its own panic back");
+    assert_eq!(results, [Ok(0), Ok(1), Ok(2), Err(Lost), Err(Lost)]);
+}
