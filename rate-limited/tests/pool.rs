@@ -1,0 +1,556 @@
+//! What makes it a pool, and how fast it may be. The clock is paused, so time is simulated.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use rate_limited::{Limiter, Pool};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Barrier;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+const MICROSECOND: Duration = Duration::from_micros(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn pool(workers: usize, capacity: usize) -> Pool {
+    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
+    Pool {
+        workers: not_zero(workers),
+        capacity: not_zero(capacity),
+    }
+}
+
+fn limiter(period: Duration, burst: u32) -> Limiter {
+    let burst = NonZeroU32::new(burst).expect("tests ask for at least 1");
+    Limiter::new(period, burst)
+}
+
+fn unlimited() -> Limiter {
+    limiter(Duration::ZERO, 1)
+}
+
+/// Runs `test` and fails, instead of hanging, if it does not end. A simulated day takes no time.
+async fn with_deadline<T>(test: impl Future<Output = T>) -> T {
+    let day = 24 * 60 * 60 * SECOND;
+    timeout(day, test).await.expect("it ends within a day")
+}
+
+fn alive_tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// Notes lines, each with the simulated time at which it was said.
+#[derive(Clone)]
+struct Log {
+    start: Instant,
+    lines: mpsc::Sender<String>,
+}
+
+impl Log {
+    fn new() -> (Self, mpsc::Receiver<String>) {
+        let start = Instant::now();
+        let (lines, transcript) = mpsc::channel();
+        (Self { start, lines }, transcript)
+    }
+
+    fn say(&self, line: impl Display) {
+        let now = self.start.elapsed().as_secs_f64();
+        let line = format!("{now:?} s  {line}");
+        self.lines.send(line).expect("the test keeps the receiver");
+    }
+}
+
+fn text(transcript: mpsc::Receiver<String>) -> String {
+    Vec::from_iter(transcript.try_iter()).join("\n")
+}
+
+/// The article's scenario, as in `main.rs`.
+async fn scenario() -> String {
+    let (log, transcript) = Log::new();
+    let work_log = log.clone();
+    let work = move |worker, job: usize| {
+        let log = work_log.clone();
+        async move {
+            log.say(format_args!("Worker {worker} processing job {job}"));
+            sleep(SECOND / 10).await;
+            job * 2
+        }
+    };
+    let on_result = |result| log.say(format_args!("Result: {result}"));
+    let cancel = CancellationToken::new();
+    let run = pool(3, 100).run(cancel, limiter(SECOND / 2, 1), 1..=10, work, on_result);
+    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+    log.say("the end");
+    text(transcript)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_articles_scenario() {
+    insta::assert_snapshot!(scenario().await, @r"
+    0.5 s  Worker 1 processing job 1
+    0.6 s  Result: 2
+    1.0 s  Worker 2 processing job 2
+    1.1 s  Result: 4
+    1.5 s  Worker 3 processing job 3
+    1.6 s  Result: 6
+    2.0 s  Worker 1 processing job 4
+    2.1 s  Result: 8
+    2.5 s  Worker 2 processing job 5
+    2.6 s  Result: 10
+    3.0 s  Worker 3 processing job 6
+    3.1 s  Result: 12
+    3.5 s  Worker 1 processing job 7
+    3.6 s  Result: 14
+    4.0 s  Worker 2 processing job 8
+    4.1 s  Result: 16
+    4.5 s  Worker 3 processing job 9
+    4.6 s  Result: 18
+    5.0 s  Worker 1 processing job 10
+    5.1 s  Result: 20
+    5.1 s  the end
+    ");
+}
+
+#[test]
+fn fifty_runs_are_identical() {
+    let run = || {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let runtime = runtime.expect("a runtime without input and output asks for nothing");
+        runtime.block_on(scenario())
+    };
+    let first = run();
+    for _ in 1..50 {
+        assert_eq!(run(), first);
+    }
+}
+
+/// Runs jobs of the given lengths, checks that they start in order, and returns when each did.
+async fn starts(workers: usize, limiter: Limiter, lengths: Vec<Duration>) -> Vec<Duration> {
+    let origin = Instant::now();
+    let (starter, started) = mpsc::channel();
+    let work = move |_, (job, length)| {
+        let start = (job, origin.elapsed());
+        starter.send(start).expect("the test keeps the receiver");
+        sleep(length)
+    };
+    let jobs = lengths.into_iter().enumerate();
+    let run = pool(workers, 100).run(CancellationToken::new(), limiter, jobs, work, drop);
+    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+    let in_order = |(position, (job, start))| {
+        assert_eq!(job, position, "jobs start in order");
+        start
+    };
+    started.iter().enumerate().map(in_order).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_does_not_depend_on_the_number_of_workers() {
+    for workers in [1, 3, 50] {
+        let lengths = vec![SECOND / 10; 20];
+        let starts = starts(workers, limiter(SECOND / 2, 1), lengths).await;
+        let expected = (1..=20).map(|n| n * SECOND / 2);
+        assert_eq!(starts, Vec::from_iter(expected), "{workers} workers");
+    }
+}
+
+/// In any stretch of time there are at most `burst` starts and one for each period in it.
+#[tokio::test(start_paused = true)]
+async fn the_rate_is_never_exceeded() {
+    let jobs_of = |length: fn(u32) -> Duration| Vec::from_iter((0..50).map(length));
+    let all_lengths = [
+        jobs_of(|_| Duration::ZERO),
+        jobs_of(|_| 3 * SECOND),
+        jobs_of(|job| job % 5 * 130 * MILLISECOND),
+        jobs_of(|job| {
+            if job % 16 == 0 {
+                20 * SECOND
+            } else {
+                Duration::ZERO
+            }
+        }),
+        jobs_of(|job| job * job % 7 * 1300 * MICROSECOND),
+    ];
+    for period in [
+        SECOND,
+        7 * MILLISECOND,
+        1500 * MICROSECOND,
+        300 * MICROSECOND,
+    ] {
+        for burst in [1, 2, 3, 10] {
+            for workers in [1, 3, 50] {
+                for lengths in &all_lengths {
+                    let starts = starts(workers, limiter(period, burst), lengths.clone()).await;
+                    assert_eq!(starts.len(), 50);
+                    assert!(starts[0] >= period, "the bucket is empty at first");
+                    for (i, first) in starts.iter().enumerate() {
+                        for (number, last) in (1..).zip(&starts[i..]) {
+                            let periods = (*last - *first).as_nanos() / period.as_nanos();
+                            assert!(
+                                number <= u128::from(burst) + periods,
+                                "{number} starts from {first:?} to {last:?}: \
+                                 period {period:?}, burst {burst}, {workers} workers"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The only worker is busy for a while; then jobs that take no time show what it may make up for.
+#[tokio::test(start_paused = true)]
+async fn a_burst_makes_up_for_missed_ticks() {
+    for (burst, expected) in [
+        (1, [1.0, 11.0, 12.0, 13.0, 14.0, 15.0]),
+        (2, [1.0, 11.0, 11.0, 12.0, 13.0, 14.0]),
+        (4, [1.0, 11.0, 11.0, 11.0, 11.0, 12.0]),
+    ] {
+        let mut lengths = vec![Duration::ZERO; 6];
+        lengths[0] = 10 * SECOND;
+        let starts = starts(1, limiter(SECOND, burst), lengths).await;
+        assert_eq!(starts, expected.map(Duration::from_secs_f64), "{burst}");
+    }
+}
+
+/// With jobs longer than the period the workers are the limit, if there are few of them.
+#[tokio::test(start_paused = true)]
+async fn long_jobs_wait_for_a_worker() {
+    let lengths = vec![SECOND * 7 / 2; 6];
+    let seconds = |starts: Vec<Duration>| Vec::from_iter(starts.iter().map(Duration::as_secs_f64));
+    let few = starts(3, limiter(SECOND, 1), lengths.clone()).await;
+    assert_eq!(seconds(few), [1.0, 2.0, 3.0, 4.5, 5.5, 6.5]);
+    let many = starts(4, limiter(SECOND, 1), lengths).await;
+    assert_eq!(seconds(many), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+}
+
+/// Job 1 is long: workers 2 and 3 take turns, until worker 1 is free and waits its turn too.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_free_first_takes_the_next_job() {
+    let (log, transcript) = Log::new();
+    let work = move |worker, job| {
+        let log = log.clone();
+        async move {
+            log.say(format_args!("worker {worker} takes job {job}"));
+            let length = if job == 1 { 35 } else { 5 };
+            sleep(length * SECOND / 10).await;
+        }
+    };
+    let cancel = CancellationToken::new();
+    let run = pool(3, 100).run(cancel, limiter(SECOND, 1), 1..=8, work, drop);
+    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+    insta::assert_snapshot!(text(transcript), @r"
+    1.0 s  worker 1 takes job 1
+    2.0 s  worker 2 takes job 2
+    3.0 s  worker 3 takes job 3
+    4.0 s  worker 2 takes job 4
+    5.0 s  worker 3 takes job 5
+    6.0 s  worker 1 takes job 6
+    7.0 s  worker 2 takes job 7
+    8.0 s  worker 3 takes job 8
+    ");
+}
+
+/// Nobody waits for a start that no job is left for.
+#[tokio::test(start_paused = true)]
+async fn the_end_does_not_wait_for_the_limiter() {
+    for workers in [1, 3, 50] {
+        let begin = Instant::now();
+        starts(workers, limiter(Duration::MAX, 1), vec![]).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+
+        starts(workers, limiter(SECOND, 1), vec![SECOND / 10; 2]).await;
+        assert_eq!(begin.elapsed(), SECOND * 21 / 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_period_of_zero_is_no_limit() {
+    let starts = starts(3, unlimited(), vec![SECOND; 7]).await;
+    let seconds = starts.iter().map(Duration::as_secs);
+    assert_eq!(Vec::from_iter(seconds), [0, 0, 0, 1, 1, 1, 2]);
+}
+
+/// The jobs can only end if all of them have started.
+#[tokio::test(start_paused = true)]
+async fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for (workers, jobs, limiter) in [
+        (1, 3, unlimited()),
+        (2, 6, limiter(SECOND / 2, 3)),
+        (16, 48, unlimited()),
+        (10_000, 10_000, limiter(SECOND / 2, 3)),
+    ] {
+        let everyone = Arc::new(Barrier::new(workers));
+        let work = move |_, _| {
+            let everyone = everyone.clone();
+            async move { everyone.wait().await }
+        };
+        let mut done = 0;
+        let on_result = |_| done += 1;
+        let cancel = CancellationToken::new();
+        let run = pool(workers, 1).run(cancel, limiter, 0..jobs, work, on_result);
+        assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+        assert_eq!(done, jobs);
+        assert_eq!(alive_tasks(), 0, "a worker is left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_jobs_run_at_once_than_there_are_workers() {
+    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let work = {
+            let counts = counts.clone();
+            move |_, job| {
+                let counts = counts.clone();
+                async move {
+                    let (in_flight, peak) = &*counts;
+                    peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
+                    sleep(job % 3 * MILLISECOND).await; // some end together, some at once
+                    in_flight.fetch_sub(1, Relaxed);
+                }
+            }
+        };
+        let cancel = CancellationToken::new();
+        let run = pool(workers, capacity).run(cancel, unlimited(), 0..500_u32, work, drop);
+        assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+
+        let (in_flight, peak) = &*counts;
+        assert_eq!(in_flight.load(Relaxed), 0, "a job runs after the end");
+        assert_eq!(peak.load(Relaxed), workers, "jobs at once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_job_is_done_once_at_any_capacity() {
+    for (workers, capacity, jobs) in [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
+    {
+        for limiter in [unlimited(), limiter(SECOND / 2, 3)] {
+            let mut done = Vec::new();
+            let on_result = |job: usize| done.push(job);
+            let work = async |_, job| job;
+            let cancel = CancellationToken::new();
+            let run = pool(workers, capacity).run(cancel, limiter, 0..jobs, work, on_result);
+            assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+            assert_eq!(alive_tasks(), 0, "a worker is left");
+
+            done.sort_unstable();
+            assert_eq!(
+                done,
+                Vec::from_iter(0..jobs),
+                "workers {workers}, capacity {capacity}"
+            );
+        }
+    }
+}
+
+/// A cancel at any time, some of them at the instant at which jobs end and the next one is due.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_finishes_what_was_started_and_hands_back_the_rest_in_order() {
+    for (workers, capacity) in [(1, 1), (1, 100), (3, 1), (3, 100), (50, 2)] {
+        for quarters in 0..30 {
+            let cancel = CancellationToken::new();
+            let (starter, started) = mpsc::channel();
+            let work = {
+                let cancel = cancel.clone();
+                move |_, job| {
+                    assert!(!cancel.is_cancelled(), "job {job} starts after the cancel");
+                    starter.send(job).expect("the test keeps the receiver");
+                    async move {
+                        sleep(SECOND).await;
+                        job
+                    }
+                }
+            };
+            let mut done = Vec::new();
+            let on_result = |job| done.push(job);
+            let later = async {
+                sleep(quarters * SECOND / 4).await;
+                cancel.cancel();
+                cancel.cancel(); // a second time changes nothing
+            };
+            let run = pool(workers, capacity).run(
+                cancel.clone(),
+                limiter(SECOND / 2, 1),
+                1..=10,
+                work,
+                on_result,
+            );
+            let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
+            assert_eq!(alive_tasks(), 0, "a worker is left");
+
+            let started = Vec::from_iter(started);
+            assert_eq!(done, started, "what was started is finished");
+            assert_eq!(
+                Vec::from_iter(started.into_iter().chain(unstarted)),
+                Vec::from_iter(1..=10),
+                "workers {workers}, capacity {capacity}, cancelled after {quarters} quarter seconds"
+            );
+        }
+    }
+}
+
+/// Each job in turn cancels the pool as it ends, when the next one may start.
+#[tokio::test(start_paused = true)]
+async fn no_job_starts_after_the_cancel() {
+    for last in 1..=20 {
+        let cancel = CancellationToken::new();
+        let (starter, started) = mpsc::channel();
+        let work = {
+            let cancel = cancel.clone();
+            move |_, job| {
+                assert!(!cancel.is_cancelled(), "job {job} starts after the cancel");
+                starter.send(job).expect("the test keeps the receiver");
+                let cancel = cancel.clone();
+                async move {
+                    sleep(SECOND).await;
+                    if job == last {
+                        cancel.cancel();
+                    }
+                }
+            }
+        };
+        // There is no end to the jobs: the rest is still to be counted.
+        let run = pool(3, 2).run(cancel, limiter(SECOND / 2, 3), 1.., work, drop);
+        let unstarted = with_deadline(run).await;
+        let started = Vec::from_iter(started);
+        assert!(started.contains(&last));
+        let all = started.into_iter().chain(unstarted);
+        assert_eq!(Vec::from_iter(all.take(50)), Vec::from_iter(1..=50));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_before_the_start_no_job_starts() {
+    for period in [Duration::ZERO, SECOND, Duration::MAX] {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let work = async |_, job| panic!("job {job} starts");
+        let run = pool(3, 2).run(cancel, limiter(period, 1), 1..=10, work, |()| {});
+        let unstarted = with_deadline(run).await;
+        assert_eq!(Vec::from_iter(unstarted), Vec::from_iter(1..=10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_cancel_ends_the_longest_period() {
+    let cancel = CancellationToken::new();
+    let later = async {
+        sleep(60 * 60 * SECOND).await;
+        cancel.cancel();
+    };
+    let limiter = limiter(Duration::MAX, u32::MAX);
+    let work = async |_, job| panic!("job {job} starts");
+    let run = pool(3, 2).run(cancel.clone(), limiter, 1..=10, work, |()| {});
+    let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
+    assert_eq!(Vec::from_iter(unstarted), Vec::from_iter(1..=10));
+}
+
+/// However many workers wait, they hold no jobs: one waits at the gate, the queue holds one, and one
+/// waits for room in it.
+#[tokio::test(start_paused = true)]
+async fn jobs_wait_outside_the_workers() {
+    let asked = Cell::new(0);
+    let jobs = (1..).inspect(|_| asked.set(asked.get() + 1));
+    let work = async |_, _| sleep(SECOND).await;
+    let cancel = CancellationToken::new();
+    let run = pool(50, 1).run(cancel, limiter(SECOND, 1), jobs, work, drop);
+    let look = async {
+        sleep(SECOND / 2).await;
+        for started in 0..100 {
+            assert_eq!(asked.get(), started + 3, "after {started} starts");
+            sleep(SECOND).await;
+        }
+    };
+    let ended = with_deadline(async {
+        tokio::select! {
+            _ = run => "the run",
+            () = look => "the look",
+        }
+    });
+    assert_eq!(ended.await, "the look");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_pool_leaves_no_task() {
+    let (starter, started) = mpsc::channel();
+    let work = move |_, _| {
+        starter.send(()).expect("the test keeps the receiver");
+        sleep(SECOND)
+    };
+    let run = pool(3, 2).run(
+        CancellationToken::new(),
+        limiter(SECOND / 2, 1),
+        0..,
+        work,
+        drop,
+    );
+    timeout(SECOND * 9 / 4, run)
+        .await
+        .map(drop)
+        .expect_err("it does not end, and is dropped at 2.25 seconds");
+
+    sleep(MILLISECOND).await; // the workers were told: now they end
+    assert_eq!(alive_tasks(), 0);
+    assert_eq!(started.iter().count(), 4, "one each half second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
+    let (doer, done) = mpsc::channel();
+    let work = async |_, job| if job == 3 { panic!("job 3") } else { job };
+    let on_result = move |job| doer.send(job).expect("the test keeps the receiver");
+    let cancel = CancellationToken::new();
+    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), 0..100, work, on_result);
+    assert_panics(run, "job 3").await;
+    let others = (0..100).filter(|&job| job != 3);
+    assert_eq!(
+        Vec::from_iter(done),
+        Vec::from_iter(others),
+        "the other worker does the other jobs"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_every_worker_ends_the_pool() {
+    let work = async |_, _| panic!("every job");
+    let cancel = CancellationToken::new();
+    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), 0.., work, |()| {});
+    assert_panics(run, "every job").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_callback_ends_the_pool() {
+    let work = async |_, job| {
+        sleep(SECOND).await;
+        job
+    };
+    let on_result = |_| panic!("no more results");
+    let cancel = CancellationToken::new();
+    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), 0.., work, on_result);
+    assert_panics(run, "no more results").await;
+
+    let jobs = (0..).inspect(|&job| assert!(job < 10, "no more jobs"));
+    let cancel = CancellationToken::new();
+    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, drop);
+    assert_panics(run, "no more jobs").await;
+}
+
+/// Checks that the panic of `run` reaches whoever awaits it, and that no worker survives.
+async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expected: &str) {
+    let tasks = LocalSet::new();
+    let ended = tasks.spawn_local(with_deadline(run));
+    let panic = tasks.run_until(ended).await.err().expect("it panics");
+    assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
+    sleep(MILLISECOND).await; // the workers were told: now they end
+    assert_eq!(alive_tasks(), 0);
+}
