@@ -1,0 +1,182 @@
+//! What the program prints, and how it takes its flags.
+
+use std::process::{Command, Output};
+
+fn dynamic(flags: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_dynamic"));
+    program
+        .args(flags)
+        .output()
+        .expect("the program can be started")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("only text is printed")
+}
+
+/// The words that are numbers, and the line without them.
+fn numbers(line: &str) -> (Vec<usize>, String) {
+    let mut numbers = Vec::new();
+    let mut words: Vec<_> = line.split(' ').collect();
+    for word in &mut words {
+        if let Ok(number) = word.trim_end_matches(')').parse() {
+            numbers.push(number);
+            *word = "#";
+        }
+    }
+    (numbers, words.join(" "))
+}
+
+/// Times are real here, so when the pool scales may differ from run to run; but never the rule.
+#[test]
+fn prints_the_articles_lines_and_scales_by_its_rule() {
+    let output = dynamic(&["--speed", "100"]);
+    assert!(output.status.success());
+
+    let (mut queue, mut workers, mut retiring) = (0, 2, 0);
+    let (mut peak_queue, mut peak_workers) = (0, 2);
+    let (mut jobs, mut results, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    for line in text(&output.stdout).lines() {
+        let case = format!("{line}: queue {queue}, workers {workers}, retiring {retiring}");
+        let (numbers, words) = numbers(line);
+        match (words.as_str(), numbers.as_slice()) {
+            ("Worker # processing job #", &[_, job]) => {
+                queue -= 1;
+                jobs.push(job);
+            }
+            ("Result: #", &[result]) => {
+                assert!(jobs.contains(&(result / 2)), "{case}: not started");
+                results.push(result);
+            }
+            ("Scaling up: Adding # workers (queue length: #", &[count, seen]) => {
+                assert_eq!(seen, queue, "{case}");
+                assert!(queue > workers * 2 && workers < 10, "{case}");
+                assert_eq!(count, (queue / 2).min(10 - workers), "{case}");
+                workers += count;
+                retiring -= retiring.min(count);
+            }
+            ("Scaling down: Removing # workers", &[count]) => {
+                assert!(queue == 0 && workers > 2, "{case}");
+                assert_eq!(count, (workers / 2).min(workers - 2), "{case}");
+                workers -= count;
+                retiring += count;
+            }
+            ("Worker # shutting down", _) => retiring -= 1,
+            ("Worker # finished (no more jobs)", _) => workers -= 1,
+            _ => {
+                queue += if words.contains("Burst") { 20 } else { 0 };
+                other.push(line);
+            }
+        }
+        peak_queue = peak_queue.max(queue);
+        peak_workers = peak_workers.max(workers + retiring);
+    }
+    assert_eq!((queue, workers, retiring), (0, 0, 0), "all have ended");
+
+    results.sort_unstable();
+    let ids = [1..=20, 101..=120, 201..=220].map(Vec::from_iter).concat();
+    assert_eq!(
+        jobs, ids,
+        "started in the order in which they were submitted"
+    );
+    let doubled = ids.into_iter().map(|id| id * 2);
+    assert_eq!(results, Vec::from_iter(doubled));
+    insta::assert_snapshot!(other.join("\n"), @r"
+    --- Burst 1 ---
+
+    --- Burst 2 ---
+
+    --- Burst 3 ---
+
+    Stopping pool...
+    Pool stopped
+    ");
+    assert!(text(&output.stdout).starts_with("\n--- Burst 1 ---\n"));
+    assert!(text(&output.stdout).ends_with("\nPool stopped\n"));
+
+    let summary = text(&output.stderr);
+    let counted = format!(
+        "Jobs done:      60\nPeak workers:   {peak_workers}\nPeak queue:     {peak_queue} jobs\n"
+    );
+    assert!(summary.starts_with(&counted), "{counted}, not {summary}");
+    let figures = summary.lines().map(|line| line.split(':').next());
+    insta::assert_snapshot!(figures.flatten().collect::<Vec<_>>().join("\n"), @r"
+    Jobs done
+    Peak workers
+    Peak queue
+    Time in queue
+    Time at work
+    Workers worked
+    ");
+}
+
+#[test]
+fn no_jobs_print_only_the_frame() {
+    let output = dynamic(&["--jobs", "0", "--bursts", "2", "--speed", "1000"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(text(&output.stdout), @r"
+    --- Burst 1 ---
+
+    --- Burst 2 ---
+
+    Stopping pool...
+    Worker 1 finished (no more jobs)
+    Worker 2 finished (no more jobs)
+    Pool stopped
+    ");
+
+    let output = dynamic(&["--bursts", "0"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(text(&output.stdout), @r"
+    Stopping pool...
+    Worker 1 finished (no more jobs)
+    Worker 2 finished (no more jobs)
+    Pool stopped
+    ");
+    assert!(text(&output.stdout).starts_with("\nStopping pool...\n"));
+    assert!(text(&output.stderr).starts_with("Jobs done:      0\nPeak workers:   2\n"));
+}
+
+/// The results of a random load, in order.
+fn random(flags: &[&str]) -> Vec<usize> {
+    let output = dynamic(&[flags, &["--load", "random", "--speed", "10000"]].concat());
+    assert!(output.status.success());
+    assert!(text(&output.stdout).ends_with("\nPool stopped\n"));
+    let lines = text(&output.stdout).lines();
+    let results = lines.filter_map(|line| line.strip_prefix("Result: ")?.parse().ok());
+    let mut results: Vec<_> = results.collect();
+    results.sort_unstable();
+    results
+}
+
+#[test]
+fn a_random_load_is_the_same_for_the_same_seed() {
+    let default = random(&[]);
+    assert!(!default.is_empty());
+    assert_eq!(default, random(&["--seed", "1"]));
+    assert_ne!(default, random(&["--seed", "2"]));
+}
+
+#[test]
+fn no_two_jobs_have_the_same_id() {
+    let flags = ["--jobs", "150", "--bursts", "10", "--max-workers", "1000"];
+    let results = random(&flags);
+    assert!(results.len() > 1000);
+    let mut distinct = results.clone();
+    distinct.dedup();
+    assert_eq!(results, distinct);
+}
+
+#[test]
+fn a_minimum_above_the_maximum_is_refused() {
+    let output = dynamic(&["--min-workers", "4", "--max-workers", "3"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty(), "nothing is run");
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    error: --min-workers 4 is above --max-workers 3, and takes at most that
+
+    Usage: dynamic [OPTIONS]
+
+    For more information, try '--help'.
+    ");
+}
