@@ -1,0 +1,63 @@
+//! `cargo xtask`: everything that is done with the steps.
+
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, Parser, Subcommand};
+use xtask::output::{fail, say};
+use xtask::run;
+use xtask::steps::{self, STEPS, Step};
+
+/// Everything that is done with the steps.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Flags {
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// List the steps in the article's order, with the one idea of each
+    List,
+    /// Run the steps' programs in the article's order
+    Run {
+        #[command(flatten)]
+        steps: Steps,
+
+        /// How many times faster than the article to run, above 0
+        #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = speed)]
+        speed: f64,
+    },
+}
+
+#[derive(clap::Args)]
+struct Steps {
+    /// Which steps; all of them by default
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|step| step.name)))]
+    names: Vec<String>,
+}
+
+impl Steps {
+    /// The steps that were named, in the article's order.
+    fn selected(&self) -> Vec<&'static Step> {
+        let named =
+            |step: &&Step| self.names.is_empty() || self.names.iter().any(|name| name == step.name);
+        STEPS.iter().filter(named).collect()
+    }
+}
+
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|&x: &f64| x > 0.0 && x.is_finite());
+    number.ok_or("takes a number above 0")
+}
+
+fn main() {
+    let result = match Flags::parse().command {
+        None => return say(Flags::command().render_help()),
+        Some(Task::List) => return steps::list(),
+        Some(Task::Run { steps, speed }) => run::run(&steps.selected(), speed),
+    };
+    result.unwrap_or_else(|error| fail(error));
+}

@@ -1,0 +1,304 @@
+//! The programs of all steps, as a person meets them: flags, help, errors, and where output goes.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+use xtask::run;
+use xtask::steps::{STEPS, Step};
+
+/// The step's program; `cargo test` has built it, unless only xtask is tested.
+fn program(step: &Step) -> Command {
+    let program = run::program(step).expect("a test knows where it is");
+    if !program.exists() {
+        run::build(&[step]).expect("the step can be built");
+    }
+    Command::new(program)
+}
+
+fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {
+    program(step)
+        .args(flags)
+        .output()
+        .expect("the program can be started")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("programs print text")
+}
+
+/// The flags of a step and what its help says of each: `--jobs <N>` and `How many ... [default: 5]`.
+fn flags(step: &Step) -> BTreeMap<String, String> {
+    let output = run(step, ["--help"]);
+    assert!(output.status.success(), "{}", step.name);
+    let help = text(&output.stdout)
+        .lines()
+        .filter_map(|line| line.trim_start().split_once("  "));
+    help.filter(|(flag, _)| flag.starts_with("--"))
+        .map(|(flag, help)| (flag.to_owned(), help.trim_start().to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_step_has_the_common_flags_and_its_own() {
+    let flags = STEPS.map(|step| {
+        let flags = flags(&step).into_keys().collect::<Vec<_>>();
+        format!("{}: {}", step.name, flags.join(" "))
+    });
+    insta::assert_snapshot!(flags.join("\n"), @r"
+    basic: --jobs <N> --speed <X> --workers <N>
+    waitgroup: --jobs <N> --speed <X> --workers <N>
+    job-struct: --jobs <N> --speed <X> --workers <N>
+    cancellation: --jobs <N> --speed <X> --timeout <SECONDS> --workers <N>
+    dispatcher: --jobs <N> --speed <X> --workers <N>
+    errors: --jobs <N> --speed <X> --workers <N>
+    rate-limited: --burst <N> --jobs <N> --rate <JOBS_PER_SECOND> --speed <X> --workers <N>
+    dynamic: --bursts <N> --jobs <N> --load <LOAD> --max-workers <N> --min-workers <N> --seed <N> --speed <X>
+    ");
+}
+
+/// Help and default; but the article has 5 jobs in some sections, 10 in others, and 20 in a burst.
+#[test]
+fn the_same_flag_is_the_same_everywhere() {
+    let mut seen = BTreeMap::new();
+    for step in &STEPS {
+        for (flag, mut help) in flags(step) {
+            if flag.starts_with("--jobs ") {
+                help = help.replace(" in each burst", "");
+                let default = help.rfind(" [default: ").expect("there is a default");
+                help.truncate(default);
+            }
+            let first = seen
+                .entry(flag.clone())
+                .or_insert((step.name, help.clone()));
+            assert_eq!(first.1, help, "{flag} of {} and of {}", first.0, step.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_flag_does_not_take_is_refused_by_name() {
+    let wrong: &[(&str, &[&str])] = &[
+        ("--workers", &["0", "1001", "-1", "1.5", "three", ""]),
+        ("--min-workers", &["0", "1001", "-1", "1.5", "three", ""]),
+        ("--max-workers", &["0", "1001", "-1", "1.5", "three", ""]),
+        ("--jobs", &["1000001", "-1", "1.5", "five", ""]),
+        ("--bursts", &["1000001", "-1", "1.5", "five", ""]),
+        ("--speed", &["0", "-1", "-0", "nan", "inf", "fast", ""]),
+        ("--timeout", &["-1", "nan", "inf", "soon", ""]),
+        ("--rate", &["0", "-1", "nan", "inf", "fast", ""]),
+        ("--burst", &["0", "1000001", "-1", "some", ""]),
+        ("--load", &["heavy", ""]),
+        ("--seed", &["-1", "18446744073709551616", "x", ""]),
+    ];
+    for step in &STEPS {
+        for flag in flags(step).into_keys() {
+            let flag = flag.split(' ').next().expect("a flag has a name");
+            let (_, values) = wrong
+                .iter()
+                .find(|row| row.0 == flag)
+                .expect("every flag is tried");
+            for value in *values {
+                refused(step, &[flag.into(), value.into()], flag);
+            }
+            refused(step, &[flag.into(), not_utf8()], flag);
+            refused(step, &[flag.into()], flag);
+            refused(
+                step,
+                &[flag.into(), "1".into(), flag.into(), "1".into()],
+                flag,
+            );
+        }
+        refused(step, &["--nonsense".into()], "--nonsense");
+        refused(step, &["nonsense".into()], "nonsense");
+        refused(step, &[not_utf8()], "unexpected argument");
+    }
+    let dynamic = STEPS.last().expect("there are steps");
+    let crossed = ["--min-workers", "11"].map(OsString::from);
+    refused(
+        dynamic,
+        &crossed,
+        "--min-workers 11 is above --max-workers 10",
+    );
+}
+
+/// One message that names what is wrong, exit code 2, and nothing was run.
+fn refused(step: &Step, flags: &[OsString], name: &str) {
+    let output = run(step, flags);
+    let what = format!("{} {flags:?}", step.name);
+    assert_eq!(output.status.code(), Some(2), "{what}");
+    assert_eq!(text(&output.stdout), "", "{what}");
+    let error = text(&output.stderr);
+    let first = error.lines().next().expect("there is a message");
+    assert!(
+        first.starts_with("error: ") && first.contains(name),
+        "{what}: {error}"
+    );
+    assert_eq!(error.matches("error:").count(), 1, "{what}: {error}");
+}
+
+#[cfg(unix)]
+fn not_utf8() -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+    OsString::from_vec(vec![b'5', 0xff])
+}
+
+#[cfg(not(unix))]
+fn not_utf8() -> OsString {
+    OsString::from("5\u{fffd}")
+}
+
+#[test]
+fn no_jobs_end_well() {
+    for step in &STEPS {
+        let output = run(step, ["--jobs", "0", "--speed", "1000"]);
+        assert!(output.status.success(), "{}", step.name);
+        let lines = text(&output.stdout).lines();
+        let of_jobs = |line: &&str| line.contains("job ") || line.contains("Result");
+        assert_eq!(
+            lines.filter(of_jobs).collect::<Vec<_>>(),
+            [""; 0],
+            "{}",
+            step.name
+        );
+    }
+}
+
+#[test]
+fn a_pipe_that_closes_early_ends_it_quietly() {
+    for step in &STEPS {
+        let mut program = program(step);
+        program.args(["--jobs", "100000", "--speed", "1e6"]);
+        match step.name {
+            "cancellation" => program.args(["--timeout", "1e9"]),
+            "rate-limited" => program.args(["--rate", "1000"]),
+            _ => &mut program,
+        };
+        program.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = program.spawn().expect("the program can be started");
+
+        let mut stdout = BufReader::new(running.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the program prints");
+        drop(stdout);
+
+        let mut stderr = String::new();
+        let mut error = running.stderr.take().expect("stderr is piped");
+        error
+            .read_to_string(&mut stderr)
+            .expect("programs print text");
+        assert_eq!(stderr, "", "{}", step.name);
+        assert!(
+            running.wait().expect("it is running").success(),
+            "{}",
+            step.name
+        );
+    }
+}
+
+#[test]
+fn the_command_line_is_handled_alike_everywhere() {
+    let same_in = |file: &str, steps: &[&str]| {
+        let read = |step: &&str| {
+            let path = format!("{}/../{step}/src/{file}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(path).expect("the step has the file")
+        };
+        let files: Vec<_> = steps.iter().map(read).collect();
+        assert!(
+            files.windows(2).all(|pair| pair[0] == pair[1]),
+            "{file} differs among {steps:?}"
+        );
+    };
+    same_in("cli.rs", &STEPS.map(|step| step.name));
+    same_in("signals.rs", &["cancellation", "rate-limited", "dynamic"]);
+}
+
+#[test]
+fn xtask_runs_the_named_steps_in_the_articles_order() {
+    let output = xtask(&[
+        "run",
+        "waitgroup",
+        "basic",
+        "--speed",
+        "1000",
+        "--",
+        "dispatcher",
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let heading = |line: &&str| line.starts_with("==");
+    let headings: Vec<_> = text(&output.stdout).lines().filter(heading).collect();
+    insta::assert_snapshot!(headings.join("\n"), @r"
+    == basic: a fixed pool on one shared channel
+    == waitgroup: knowing when the work is done
+    == dispatcher: a pool you can hold: submit, dispatch, stop
+    ");
+    assert_eq!(
+        text(&output.stdout).matches("Worker pool stopped").count(),
+        1
+    );
+}
+
+#[test]
+fn xtask_says_what_it_does_not_know() {
+    let output = xtask(&["run", "basics"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(error.contains("'basics'"), "{error}");
+    assert!(
+        STEPS.iter().all(|step| error.contains(step.name)),
+        "it lists the steps: {error}"
+    );
+}
+
+#[test]
+fn xtask_lists() {
+    let commands = xtask(&[]);
+    assert!(commands.status.success());
+    for command in ["list", "run"] {
+        assert!(
+            text(&commands.stdout).contains(&format!("\n  {command}")),
+            "{command} is listed"
+        );
+    }
+    insta::assert_snapshot!(text(&xtask(&["list"]).stdout));
+}
+
+/// A step that a signal ends, as a crash would.
+#[cfg(target_os = "linux")]
+#[test]
+fn xtask_stops_at_the_first_step_that_fails() {
+    let flags = ["run", "basic", "waitgroup", "--speed", "0.0001"];
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = xtask.spawn().expect("xtask can be started");
+    let mut stdout = BufReader::new(running.stdout.take().expect("stdout is piped"));
+    let mut lines = String::new();
+    while !lines.contains("processing job") {
+        let length = stdout.read_line(&mut lines).expect("xtask prints");
+        assert_ne!(length, 0, "the step is running: {lines}");
+    }
+    let children = format!("/proc/{0}/task/{0}/children", running.id());
+    let child = std::fs::read_to_string(children).expect("Linux tells");
+    let kill = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -9 {child}"))
+        .status();
+    assert!(kill.expect("there is a shell").success());
+
+    stdout
+        .read_to_string(&mut lines)
+        .expect("xtask prints text");
+    let output = running.wait_with_output().expect("it is running");
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr), @"xtask: basic failed: signal: 9 (SIGKILL)");
+    assert!(!lines.contains("== waitgroup"), "{lines}");
+}
+
+fn xtask(flags: &[&str]) -> Output {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.args(flags).output().expect("xtask can be started")
+}
