@@ -1,0 +1,240 @@
+//! What happens to the programs: signals, outputs that are full or closed, threads that are refused.
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use xtask::run;
+use xtask::steps::STEPS;
+
+const TASKS: [&str; 3] = ["cancellation", "rate-limited", "dynamic"];
+
+/// The steps whose workers are threads.
+fn threaded() -> impl Iterator<Item = &'static str> {
+    STEPS
+        .iter()
+        .map(|step| step.name)
+        .filter(|name| !TASKS.contains(name))
+}
+
+/// The step's program; `cargo test` has built it, unless only xtask is tested.
+fn program(name: &str) -> Command {
+    let step = STEPS
+        .iter()
+        .find(|step| step.name == name)
+        .expect("there is such a step");
+    let program = run::program(step).expect("a test knows where it is");
+    if !program.exists() {
+        run::build(&[step]).expect("the step can be built");
+    }
+    Command::new(program)
+}
+
+/// The step's program run by a shell, after `prepare`.
+fn in_shell(name: &str, prepare: &str, flags: &str) -> Output {
+    let program = program(name);
+    let program = program.get_program().to_str().expect("the path is text");
+    let script = format!("{prepare} exec '{program}' {flags}");
+    let output = Command::new("sh").arg("-c").arg(script).output();
+    output.expect("there is a shell")
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).expect("programs print text")
+}
+
+/// A program in the middle of its work.
+struct Running {
+    program: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    /// Starts it, and waits until its first job has started.
+    fn start(name: &str, flags: &[&str]) -> Self {
+        let mut program = program(name);
+        program
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut program = program.spawn().expect("the program can be started");
+        let stdout = program.stdout.take().expect("stdout is piped");
+        let mut running = Self {
+            program,
+            stdout: BufReader::new(stdout),
+        };
+        let mut line = String::new();
+        while !line.to_lowercase().contains("processing") {
+            line.clear();
+            let length = running
+                .stdout
+                .read_line(&mut line)
+                .expect("programs print text");
+            assert_ne!(length, 0, "{name} ended before its first job");
+        }
+        running
+    }
+
+    fn send(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.program.id());
+        let status = Command::new("sh").arg("-c").arg(kill).status();
+        assert!(status.expect("there is a shell").success());
+    }
+
+    /// The exit status, and what it printed since to each output.
+    fn end(mut self) -> (ExitStatus, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout
+            .read_to_string(&mut stdout)
+            .expect("programs print text");
+        let mut errors = self.program.stderr.take().expect("stderr is piped");
+        errors
+            .read_to_string(&mut stderr)
+            .expect("programs print text");
+        (self.program.wait().expect("it was started"), stdout, stderr)
+    }
+}
+
+#[test]
+fn a_signal_ends_the_threaded_steps() {
+    for name in threaded() {
+        for (signal, number) in [("INT", 2), ("TERM", 15)] {
+            let running = Running::start(name, &["--speed", "0.001"]);
+            running.send(signal);
+            let (status, _, stderr) = running.end();
+            assert_eq!(status.signal(), Some(number), "{name} {signal}");
+            assert_eq!(stderr, "", "{name} {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_the_other_steps_gracefully() {
+    for (name, flags, last, summary) in [
+        (
+            "cancellation",
+            &["--timeout", "1000"][..],
+            "Worker pool shut down",
+            "never started",
+        ),
+        (
+            "rate-limited",
+            &["--rate", "50"],
+            "Result: ",
+            "never started",
+        ),
+        (
+            "dynamic",
+            &["--min-workers", "10"],
+            "Pool stopped",
+            "Jobs done:",
+        ),
+    ] {
+        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+            let mut flags = flags.to_vec();
+            flags.extend(["--speed", "20", "--jobs", "100"]);
+            let running = Running::start(name, &flags);
+            running.send(signal);
+            let (status, stdout, stderr) = running.end();
+            assert_eq!(status.code(), Some(code), "{name} {signal}: {stderr}");
+            assert!(stderr.contains(summary), "{name} {signal}: {stderr}");
+            assert!(
+                stdout
+                    .trim_end()
+                    .lines()
+                    .last()
+                    .is_some_and(|line| line.starts_with(last))
+            );
+        }
+    }
+}
+
+/// Jobs last for hours here: only the second signal can end the program.
+#[test]
+fn a_second_signal_ends_them_at_once() {
+    for (name, flags) in TASKS.map(|name| match name {
+        "rate-limited" => (name, &["--speed", "0.0001", "--rate", "1e6"][..]), // the first job soon
+        _ => (name, &["--speed", "0.0001"][..]),
+    }) {
+        let mut running = Running::start(name, flags);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            assert!(Instant::now() < deadline, "{name} still runs");
+            running.send("INT"); // repeated: two that come too close together are one
+            thread::sleep(Duration::from_millis(5));
+            if let Some(status) = running.program.try_wait().expect("it was started") {
+                break status;
+            }
+        };
+        assert_eq!(status.code(), Some(130), "{name}");
+    }
+}
+
+#[test]
+fn a_full_output_is_an_error() {
+    for step in &STEPS {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        let mut program = program(step.name);
+        let output = program.args(["--speed", "1000"]).stdout(full).output();
+        let output = output.expect("the program can be started");
+        assert_eq!(output.status.code(), Some(1), "{}", step.name);
+        let error = "cannot write to standard output: No space left on device (os error 28)";
+        assert!(
+            stderr(&output).contains(&format!("{}: {error}\n", step.name)),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn closed_outputs_do_not_matter() {
+    for step in &STEPS {
+        for redirect in [">&-", "2>&-", "2>/dev/full"] {
+            let output = in_shell(step.name, "", &format!("--speed 1000 {redirect}"));
+            assert!(
+                output.status.success(),
+                "{} {redirect}: {}",
+                step.name,
+                stderr(&output)
+            );
+            assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+        }
+    }
+}
+
+/// There is address space for the stacks of a few threads of a gigabyte, and for all else.
+#[test]
+fn a_refused_thread_is_named_and_the_pool_taken_down() {
+    let prepare = "ulimit -v 8000000; RUST_MIN_STACK=1073741824; export RUST_MIN_STACK;";
+    for name in threaded() {
+        let output = in_shell(name, prepare, "--workers 1000");
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            !stdout.to_lowercase().contains("processing"),
+            "{name} starts no job: {stdout}"
+        );
+        let message = format!("{name}: cannot start worker ");
+        assert!(stderr(&output).starts_with(&message), "{}", stderr(&output));
+        assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_thousand_workers_run() {
+    for name in threaded().chain(["cancellation", "rate-limited"]) {
+        let mut program = program(name);
+        program.args(["--workers", "1000", "--jobs", "3000", "--speed", "1e6"]);
+        let output = program.output().expect("the program can be started");
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+    }
+}
