@@ -51,8 +51,8 @@ impl Pool {
     /// `cancel` was cancelled.
     ///
     /// `work` gets the worker's id, from 1, and the job. Cancelling is cooperative: jobs in hand
-    /// are finished and their results delivered, no other job is started. Once this returns, every
-    /// worker has ended.
+    /// are finished and their results delivered, no other job is started, and `produce` learns of it
+    /// from `submit`. Once this returns, every worker has ended.
     ///
     /// Dropping the future instead aborts the workers where they wait.
     ///
@@ -116,7 +116,7 @@ impl<J> Submitter<J> {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the job, if the pool was cancelled.
+    /// [`Refused`], with the job, if the pool was cancelled or has ended.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         let mut send = pin!(self.queue.send(job));
         let sent = select! {

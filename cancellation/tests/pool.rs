@@ -548,12 +548,14 @@ async fn a_dropped_pool_leaves_no_task_and_refuses_jobs() {
         starter.send(()).expect("the test keeps the receiver");
         sleep(SECOND)
     };
+    let begin = Instant::now();
     let run = pool(3, 2).run(CancellationToken::new(), produce, work, drop, |_| {});
     timeout(SECOND * 5 / 2, run)
         .await
         .expect_err("it does not end, and is dropped at 2.5 seconds");
 
     assert_eq!(with_deadline(outside).await.expect("no panic"), 1);
+    assert_eq!(begin.elapsed(), SECOND * 5 / 2, "refused at once");
     sleep(MILLISECOND).await; // the workers were told: now they end
     assert_eq!(alive_tasks(), 0);
     assert_eq!(started.iter().count(), 9, "3 workers, 3 seconds begun");

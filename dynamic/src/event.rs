@@ -5,7 +5,7 @@ use std::mem;
 /// What the pool reports while it runs; reads as the line to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The scaler adds workers.
+    /// The scaler adds workers; first those that were to retire but have not ended yet.
     ScalingUp {
         /// How many.
         count: usize,
@@ -17,12 +17,12 @@ pub enum Event {
         /// How many.
         count: usize,
     },
-    /// A worker was retired.
+    /// A worker was retired and has ended.
     ShuttingDown {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// A worker found the queue closed and empty.
+    /// A worker found the queue closed and empty, or that nobody reads results any more.
     Finished {
         /// The worker's id, from 1.
         worker: usize,

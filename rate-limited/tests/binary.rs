@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+/// Runs the program and fails, instead of hanging, if it does not end.
 fn rate_limited(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_rate-limited"));
-    program
-        .args(flags)
-        .output()
+    program.args(flags);
+    let (done, output) = mpsc::channel();
+    thread::spawn(move || done.send(program.output()));
+    let output = output.recv_timeout(Duration::from_secs(60));
+    output
+        .expect("it ends within a minute")
         .expect("the program can be started")
 }
 
