@@ -5,6 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use xtask::output::{fail, say};
 use xtask::run;
 use xtask::steps::{self, STEPS, Step};
+use xtask::timeline;
 
 /// Everything that is done with the steps.
 #[derive(Parser)]
@@ -26,6 +27,14 @@ enum Task {
         /// How many times faster than the article to run, above 0
         #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = speed)]
         speed: f64,
+    },
+    /// Draw what the steps' pools do, from a run of each in simulated time
+    Timeline {
+        #[command(flatten)]
+        steps: Steps,
+
+        #[command(flatten)]
+        flags: timeline::Flags,
     },
 }
 
@@ -58,6 +67,7 @@ fn main() {
         None => return say(Flags::command().render_help()),
         Some(Task::List) => return steps::list(),
         Some(Task::Run { steps, speed }) => run::run(&steps.selected(), speed),
+        Some(Task::Timeline { steps, flags }) => timeline::timeline(&steps.selected(), &flags),
     };
     result.unwrap_or_else(|error| fail(error));
 }

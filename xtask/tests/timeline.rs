@@ -1,0 +1,404 @@
+//! What the timeline draws, and that it draws what the pools do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{io, thread};
+
+use anstream::adapter::strip_str;
+use serde_json::Value;
+use xtask::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
+use xtask::steps::{STEPS, Step};
+use xtask::timeline::text::{self, Paper};
+use xtask::timeline::{self, PATIENCE, Picture, svg, svg_file, trace};
+
+fn picture(step: &Step) -> Picture {
+    timeline::draw(step).expect("the pool runs")
+}
+
+fn text(picture: &Picture, width: usize, ascii: bool) -> String {
+    strip_str(&text::draw(picture, Paper { width, ascii })).to_string()
+}
+
+fn step(name: &str) -> Step {
+    let step = STEPS.into_iter().find(|step| step.name == name);
+    step.expect("it is a step")
+}
+
+#[test]
+fn draws_the_steps() {
+    for step in STEPS {
+        insta::assert_snapshot!(step.name, text(&picture(&step), 80, false));
+    }
+}
+
+#[test]
+fn the_readme_shows_what_is_drawn() {
+    let drawn = text(&picture(&step("errors")), 80, false);
+    assert!(include_str!("../README.md").contains(&drawn), "{drawn}");
+}
+
+#[test]
+fn draws_the_same_each_time() {
+    let draw = || STEPS.map(|step| text(&picture(&step), 80, false));
+    let first = draw();
+    for _ in 0..10 {
+        assert_eq!(draw(), first);
+    }
+}
+
+#[test]
+fn the_committed_pictures_are_what_is_drawn() {
+    for step in STEPS {
+        let committed = fs::read_to_string(svg_file(&step)).expect("the picture is there");
+        assert!(
+            committed == svg::draw(&picture(&step)),
+            "{}/timeline.svg is not what is drawn: run `cargo xtask timeline --svg`",
+            step.name
+        );
+    }
+}
+
+#[test]
+fn pictures_are_small_and_have_no_script_but_words() {
+    for step in STEPS {
+        let svg = svg::draw(&picture(&step));
+        assert!(svg.len() < 40_000, "{}: {} bytes", step.name, svg.len());
+        assert!(svg.contains("role=\"img\" aria-labelledby=\"title description\""));
+        assert!(svg.contains(&format!("<title id=\"title\">{}: ", step.name)));
+        assert!(svg.contains("<desc id=\"description\">"));
+        assert!(svg.contains("@media (prefers-color-scheme: dark)"));
+        assert!(!svg.contains("<script") && !svg.contains("href") && !svg.contains("url("));
+        for word in ["NaN", "inf", "—"] {
+            assert!(!svg.contains(word), "{}: {word}", step.name);
+        }
+    }
+}
+
+/// However narrow the terminal and however much there is to draw.
+#[test]
+fn fits_the_terminal() {
+    let mut steps = Vec::from(STEPS);
+    for mut step in STEPS {
+        step.scenario.workers = NonZeroUsize::new(100).expect("100 is not 0");
+        step.scenario.max_workers = step.scenario.max_workers.map(|_| step.scenario.workers);
+        step.scenario.jobs = 1000 / step.scenario.bursts.unwrap_or(1);
+        steps.push(step);
+        step.scenario.jobs = 0;
+        steps.push(step);
+    }
+    for step in steps {
+        let picture = picture(&step);
+        for width in [40, 57, 80, 100] {
+            for ascii in [false, true] {
+                let text = text(&picture, width, ascii);
+                assert!(text.lines().count() < 60, "{text}");
+                assert!(!ascii || text.is_ascii(), "{text}");
+                for line in text.lines() {
+                    assert!(line.chars().count() <= width, "{width}: {line}");
+                    assert_eq!(line.trim_end(), line);
+                }
+            }
+        }
+    }
+}
+
+fn timeline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    program.arg("timeline").args(arguments);
+    program.envs(variables.iter().copied());
+    program.output().expect("the program can be started")
+}
+
+#[test]
+fn flags_turn_the_scenario() {
+    let output = timeline(&["cancellation", "--workers", "1", "--timeout", "2.5"], &[]);
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @r"
+    cancellation: stopping early and losing nothing
+    1 worker, 10 jobs of 1 s, one every 0.5 s, cancelled after 2.5 s
+
+                                                                        ▼cancel
+       worker 1 │▐█████████ 1 ████████▌▐█████████ 2 ████████▌▐▓▓▓▓▓▓▓▓▓ 3 ▓▓▓▓▓▓▓▓▌
+    handed back │                                                       ▲6      4 5▲
+                └┬──────────┬──────────┬──────────┬──────────┬──────────┬──────────┬
+                 0 s        0.5 s      1 s        1.5 s      2 s        2.5 s    3 s
+
+    Makespan:              3 s
+    Shortest possible:     3 s on 1 worker, as the jobs come in
+    Workers worked:        100 % of their time
+    ▓▓ Ended after cancel: 3
+    Handed back:           4-6
+    Never submitted:       7-10
+    ");
+}
+
+#[test]
+fn refuses_what_cannot_be_drawn() {
+    let refusals = [
+        &["basic", "errors", "--rate", "3"][..],
+        &["dynamic", "--workers", "3"],
+        &["--min-workers", "11"],
+        &["dynamic", "--bursts", "1000"],
+        &["rate-limited", "--rate", "1e-300"],
+        &["--trace", "file"],
+    ];
+    let refusals = refusals.map(|arguments| {
+        let output = timeline(arguments, &[]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    });
+    insta::assert_snapshot!(refusals.concat(), @r"
+    xtask: --rate is no flag of basic or errors
+    xtask: --workers is no flag of dynamic
+    xtask: --min-workers 11 is above --max-workers 10, and takes at most that
+    xtask: dynamic: 20000 jobs are too many to draw, 10000 are not
+    xtask: rate-limited: this takes more than 100000 s, too much to draw
+    xtask: --trace takes one step: name it
+    ");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let is_coloured = |variables| timeline(&["errors"], variables).stdout.contains(&b'\x1b');
+    assert!(!is_coloured(&[]), "not in a pipe");
+    assert!(is_coloured(&[("CLICOLOR_FORCE", "1")]), "as on a terminal");
+    let both = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!is_coloured(&both), "never with NO_COLOR");
+}
+
+/// The description of the format, as far as it is used.
+#[test]
+fn traces_are_in_the_trace_event_format() {
+    for step in STEPS {
+        let picture = picture(&step);
+        let trace: Value = serde_json::from_str(&trace::draw(&picture)).expect("it is JSON");
+        let unit = trace["displayTimeUnit"].as_str();
+        assert!(unit == Some("ms") || unit == Some("ns"));
+
+        let mut phases = BTreeMap::<_, usize>::new();
+        for event in trace["traceEvents"].as_array().expect("a list of events") {
+            let phase = event["ph"].as_str().expect("every event has a phase");
+            *phases.entry(phase).or_default() += 1;
+            assert!(event["name"].is_string(), "{event}");
+            assert!(event["pid"].is_u64() && event["tid"].is_u64(), "{event}");
+            assert!(event["ts"].is_number(), "microseconds: {event}");
+            let args = event["args"].as_object();
+            let fits = match phase {
+                "X" => event["dur"].is_number() && event["cat"].is_string(),
+                "C" => args.is_some_and(|args| args.values().all(Value::is_number)),
+                "i" => ["g", "p", "t"].map(Some).contains(&event["s"].as_str()),
+                "M" => match event["name"].as_str() {
+                    Some("process_name" | "thread_name") => event["args"]["name"].is_string(),
+                    Some("thread_sort_index") => event["args"]["sort_index"].is_number(),
+                    _ => false,
+                },
+                _ => false,
+            };
+            assert!(fits, "{event}");
+        }
+        let jobs: usize = picture.rows.iter().map(|row| row.bars.len()).sum();
+        assert_eq!(phases["X"], jobs, "an event for each job");
+        assert_eq!(
+            phases["M"],
+            1 + 2 * picture.rows.len(),
+            "each worker has a name"
+        );
+    }
+}
+
+#[test]
+fn a_trace_is_in_microseconds() {
+    let trace: Value =
+        serde_json::from_str(&trace::draw(&picture(&step("dispatcher")))).expect("it is JSON");
+    let events = trace["traceEvents"].as_array().expect("a list of events");
+    let lines = events
+        .iter()
+        .filter(|event| event["ph"] != "M")
+        .map(|event| {
+            let [phase, name] = ["ph", "name"].map(|key| event[key].as_str().unwrap_or_default());
+            let (at, length) = (&event["ts"], event.get("dur").unwrap_or(&event["args"]));
+            format!("{phase} {} {name} {at} {length}\n", event["tid"])
+        });
+    insta::assert_snapshot!(lines.collect::<String>(), @r#"
+    X 1 job 1 0 1000000
+    X 1 job 4 1000000 1000000
+    X 1 job 7 2000000 1000000
+    X 1 job 10 3000000 1000000
+    X 2 job 2 0 1000000
+    X 2 job 5 1000000 1000000
+    X 2 job 8 2000000 1000000
+    X 3 job 3 0 1000000
+    X 3 job 6 1000000 1000000
+    X 3 job 9 2000000 1000000
+    C 0 queue 0 {"jobs":7}
+    C 0 queue 1000000 {"jobs":4}
+    C 0 queue 2000000 {"jobs":1}
+    C 0 queue 3000000 {"jobs":0}
+    i 0 stop 5000000 null
+    "#);
+}
+
+// Broken pools, each drawn as `basic`.
+
+/// Enough for a pool that does less than it could; a busy machine may make any pool look so.
+const IMPATIENT: Duration = Duration::from_millis(150);
+
+fn draw_as_basic(
+    patience: Duration,
+    pool: fn(Plan, Arc<dyn Threads>) -> io::Result<()>,
+) -> Result<String, String> {
+    let step = Step {
+        adapter: Adapter::Threads(pool),
+        ..step("basic")
+    };
+    match timeline::record(&step, patience) {
+        Ok(recording) => Ok(text(&Picture::new(&step, &recording), 80, false)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn basic() -> String {
+    text(&picture(&step("basic")), 80, false)
+}
+
+/// A pool in a few lines, whose workers end after a job that `is_last`.
+fn small_pool(plan: Plan, host: Arc<dyn Threads>, is_last: fn(usize) -> bool) -> io::Result<()> {
+    let jobs = Mutex::new(1..=plan.jobs);
+    let next = || jobs.lock().expect("no panic").next();
+    thread::scope(|scope| {
+        for worker in 1..=plan.workers.get() {
+            let (host, next) = (&host, &next);
+            scope.spawn(move || {
+                while let Some(job) = next() {
+                    let end = host.work(worker, job).into();
+                    host.hear(Event::Result { job, end });
+                    if is_last(job) {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+#[test]
+fn another_pool_that_does_the_same_looks_the_same() {
+    let drawn = draw_as_basic(PATIENCE, |plan, host| small_pool(plan, host, |_| false));
+    assert_eq!(drawn, Ok(basic()));
+}
+
+#[test]
+fn a_worker_that_is_missing_shows() {
+    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+        let workers = NonZeroUsize::new(2).expect("2 is not 0");
+        pools::basic(Plan { workers, ..plan }, host)
+    });
+    assert_ne!(drawn, Ok(basic()));
+}
+
+#[test]
+fn a_worker_that_gets_no_second_job_shows() {
+    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+        small_pool(plan, host, |job| job == 2)
+    });
+    assert_ne!(drawn, Ok(basic()));
+}
+
+#[test]
+fn work_that_is_done_twice_shows() {
+    struct Twice(Arc<dyn Threads>);
+    impl Threads for Twice {
+        fn work(&self, worker: usize, job: usize) -> Outcome {
+            self.0.work(worker, job)?;
+            self.0.work(worker, job)
+        }
+        fn stop(&self) {
+            self.0.stop();
+        }
+        fn hear(&self, event: Event) {
+            self.0.hear(event);
+        }
+    }
+    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+        pools::basic(plan, Arc::new(Twice(host)))
+    });
+    assert_ne!(drawn, Ok(basic()));
+}
+
+#[test]
+fn work_that_is_left_out_shows() {
+    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+        let jobs = plan.jobs - 1;
+        pools::basic(Plan { jobs, ..plan }, host)
+    });
+    assert_ne!(drawn, Ok(basic()));
+}
+
+#[test]
+fn a_pool_that_is_stuck_is_reported() {
+    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+        small_pool(plan, host, |job| job == 2 || job == 3)?;
+        loop {
+            thread::park();
+        }
+    });
+    let error = drawn.expect_err("it does not end");
+    assert!(
+        error.starts_with("basic: the pool is stuck, with "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_pool_that_panics_is_reported() {
+    let drawn = draw_as_basic(PATIENCE, |_, _| {
+        std::panic::resume_unwind(Box::new("broken"))
+    });
+    assert_eq!(drawn, Err("basic: the pool panicked".into()));
+}
+
+#[test]
+fn a_pool_of_tasks_that_never_ends_is_reported() {
+    let step = Step {
+        adapter: Adapter::Tasks(|plan, host| {
+            Box::pin(async move {
+                pools::cancellation(plan, host).await;
+                std::future::pending().await
+            })
+        }),
+        ..step("cancellation")
+    };
+    let error = timeline::record(&step, PATIENCE).expect_err("it never ends");
+    assert_eq!(error.to_string(), "cancellation: the pool never ends");
+}
+
+/// The replies say that the jobs are done, and which were not.
+#[test]
+fn every_pool_tells_what_came_of_each_job() {
+    for step in STEPS {
+        let recording = timeline::record(&step, PATIENCE).expect("the pool runs");
+        let mut ends = recording
+            .events
+            .into_iter()
+            .filter_map(|(_, event)| match event {
+                Event::Result { job, end } => Some((job, end)),
+                _ => None,
+            });
+        let mut jobs = BTreeMap::new();
+        assert!(
+            ends.all(|(job, end)| jobs.insert(job, end).is_none()),
+            "only once"
+        );
+        let expected = (1..=step.scenario.total()).map(|job| match (step.name, job) {
+            ("errors", 2) => (job, End::Panicked),
+            ("errors", 3) => (job, End::Failed),
+            _ => (job, End::Done),
+        });
+        assert_eq!(jobs, expected.collect(), "{}", step.name);
+    }
+}
