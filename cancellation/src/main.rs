@@ -73,7 +73,7 @@ async fn scenario(flags: &Flags, cancel: CancellationToken) {
     let second = seconds(1.0 / flags.speed);
     let pool = Pool {
         workers: flags.workers,
-        capacity: NonZeroUsize::new(100).expect("100 is not 0"),
+        capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
     };
 
     let mut jobs = 1..=flags.jobs;

@@ -29,7 +29,7 @@ struct Flags {
 fn main() {
     let flags = Flags::parse_from(cli::arguments());
     let second = seconds(1.0 / flags.speed);
-    let capacity = NonZeroUsize::new(100).expect("100 is not 0");
+    let capacity = NonZeroUsize::new(1024).expect("1024 is not 0");
 
     let observe = |event: Event| say(event);
     let pool = Pool::start(flags.workers, capacity, observe).unwrap_or_else(|error| fail(error));

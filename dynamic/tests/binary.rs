@@ -81,7 +81,7 @@ fn prints_the_articles_lines_and_scales_by_its_rule() {
     );
     let doubled = ids.into_iter().map(|id| id * 2);
     assert_eq!(results, Vec::from_iter(doubled));
-    insta::assert_snapshot!(other.join("\n"), @r"
+    insta::assert_snapshot!(other.join("\n").trim_start(), @r"
     --- Burst 1 ---
 
     --- Burst 2 ---
@@ -114,7 +114,7 @@ fn prints_the_articles_lines_and_scales_by_its_rule() {
 fn no_jobs_print_only_the_frame() {
     let output = dynamic(&["--jobs", "0", "--bursts", "2", "--speed", "1000"]);
     assert!(output.status.success());
-    insta::assert_snapshot!(text(&output.stdout), @r"
+    insta::assert_snapshot!(text(&output.stdout).trim_start(), @r"
     --- Burst 1 ---
 
     --- Burst 2 ---
@@ -127,7 +127,7 @@ fn no_jobs_print_only_the_frame() {
 
     let output = dynamic(&["--bursts", "0"]);
     assert!(output.status.success());
-    insta::assert_snapshot!(text(&output.stdout), @r"
+    insta::assert_snapshot!(text(&output.stdout).trim_start(), @r"
     Stopping pool...
     Worker 1 finished (no more jobs)
     Worker 2 finished (no more jobs)

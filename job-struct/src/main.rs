@@ -53,7 +53,7 @@ fn job(id: usize) -> (AnyJob, AnyReply) {
 fn main() {
     let flags = Flags::parse_from(cli::arguments());
     let second = seconds(1.0 / flags.speed);
-    let capacity = NonZeroUsize::new(100).expect("100 is not 0");
+    let capacity = NonZeroUsize::new(1024).expect("1024 is not 0");
     let pool = Pool {
         workers: flags.workers,
         capacity,

@@ -77,7 +77,7 @@ async fn scenario(flags: &Flags, cancel: CancellationToken) {
     let tenth = seconds(0.1 / flags.speed);
     let pool = Pool {
         workers: flags.workers,
-        capacity: NonZeroUsize::new(100).expect("100 is not 0"),
+        capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
     };
     let limiter = Limiter::new(seconds(1.0 / flags.rate / flags.speed), flags.burst);
 
