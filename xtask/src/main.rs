@@ -4,6 +4,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
 use xtask::output::{fail, say};
 use xtask::run;
+use xtask::soak;
 use xtask::steps::{self, STEPS, Step};
 use xtask::timeline;
 
@@ -35,6 +36,14 @@ enum Task {
 
         #[command(flatten)]
         flags: timeline::Flags,
+    },
+    /// Run the steps' pools in random ways, and check what must hold in all of them
+    Soak {
+        #[command(flatten)]
+        steps: Steps,
+
+        #[command(flatten)]
+        flags: soak::Flags,
     },
 }
 
@@ -68,6 +77,7 @@ fn main() {
         Some(Task::List) => return steps::list(),
         Some(Task::Run { steps, speed }) => run::run(&steps.selected(), speed),
         Some(Task::Timeline { steps, flags }) => timeline::timeline(&steps.selected(), &flags),
+        Some(Task::Soak { steps, flags }) => soak::soak(&steps.selected(), &flags),
     };
     result.unwrap_or_else(|error| fail(error));
 }

@@ -1,0 +1,255 @@
+//! A short run of what `cargo xtask soak` does at length, and that it finds what is to be found.
+
+use std::future;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use xtask::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
+use xtask::soak::{self, Case, PATIENCE};
+use xtask::steps::{STEPS, Step};
+
+fn steps(is: fn(&Adapter) -> bool) -> Vec<&'static Step> {
+    STEPS.iter().filter(|step| is(&step.adapter)).collect()
+}
+
+/// Runs all seeds, and gives what was wrong with the first that failed.
+fn explore(steps: &[&Step], seeds: Range<u64>, patience: Duration) -> Result<(), String> {
+    let runs = seeds.end - seeds.start;
+    let tally = soak::explore(steps, seeds, patience, |_| ControlFlow::Continue(()));
+    let tally = tally.map_err(|broken| broken.to_string())?;
+    assert!(steps.iter().all(|step| tally[step.name].runs == runs));
+    Ok(())
+}
+
+#[test]
+fn pools_of_threads_keep_all_promises() {
+    let steps = steps(|adapter| matches!(adapter, Adapter::Threads(_)));
+    explore(&steps, 0..40, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[test]
+fn pools_of_tasks_keep_all_promises() {
+    let steps = steps(|adapter| matches!(adapter, Adapter::Tasks(_)));
+    explore(&steps, 0..300, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[test]
+fn a_seed_gives_the_same_run_of_tasks_again() {
+    for step in steps(|adapter| matches!(adapter, Adapter::Tasks(_))) {
+        for seed in 0..20 {
+            let run = || soak::observe(step, &Case::new(&step.promises, seed));
+            assert_eq!(run(), run(), "{}, seed {seed}", step.name);
+        }
+    }
+}
+
+#[test]
+fn seeds_differ() {
+    let cases = (0..100).map(|seed| Case::new(&STEPS[0].promises, seed).to_string());
+    let mut cases = Vec::from_iter(cases);
+    cases.sort_unstable();
+    cases.dedup();
+    assert_eq!(cases.len(), 100);
+}
+
+/// What comes between a pool and its host: the host hears of each event what this makes of it.
+struct Meddler {
+    host: Arc<dyn Threads>,
+    change: fn(Event) -> Option<Event>,
+}
+
+impl Threads for Meddler {
+    fn work(&self, worker: usize, job: usize) -> Outcome {
+        self.host.work(worker, job)
+    }
+
+    fn stop(&self) {
+        self.host.stop();
+    }
+
+    fn hear(&self, event: Event) {
+        if let Some(event) = (self.change)(event) {
+            self.host.hear(event);
+        }
+    }
+}
+
+/// The pools of these steps, each broken in some way, and what is said of it.
+const BROKEN: [(&str, Adapter, &str); 12] = [
+    (
+        "basic",
+        Adapter::Threads(|plan, host| {
+            let change = |event| match event {
+                Event::Result { job: 3, .. } => None,
+                event => Some(event),
+            };
+            pools::basic(plan, Arc::new(Meddler { host, change }))
+        }),
+        "job 3 came to None",
+    ),
+    (
+        "job-struct",
+        Adapter::Threads(|plan, host| {
+            let change = |event| match event {
+                Event::Result { job: 3, end } => Some(Event::Result { job: 4, end }),
+                event => Some(event),
+            };
+            pools::job_struct(plan, Arc::new(Meddler { host, change }))
+        }),
+        "job 4 has two results",
+    ),
+    (
+        "errors",
+        Adapter::Threads(|plan, host| {
+            let change = |event| match event {
+                Event::Result { job, .. } => Some(Event::Result {
+                    job,
+                    end: End::Done,
+                }),
+                event => Some(event),
+            };
+            pools::errors(plan, Arc::new(Meddler { host, change }))
+        }),
+        "is Done, not Some(",
+    ),
+    (
+        "waitgroup",
+        Adapter::Threads(|plan, host| {
+            pools::waitgroup(plan, host.clone())?;
+            _ = host.work(1, plan.jobs.min(1));
+            Ok(())
+        }),
+        "job 1 started twice",
+    ),
+    (
+        "dispatcher",
+        Adapter::Threads(|plan, host| pools::dispatcher(one_more_worker(plan), host)),
+        " workers ended",
+    ),
+    (
+        "errors",
+        Adapter::Threads(|plan, host| {
+            let run = AssertUnwindSafe(|| pools::errors(plan, host));
+            catch_unwind(run).unwrap_or(Ok(()))
+        }),
+        "the pool ended Well",
+    ),
+    (
+        "cancellation",
+        Adapter::Tasks(|plan, host| {
+            host.hear(Event::Stop);
+            pools::cancellation(plan, host)
+        }),
+        "started after the pool was cancelled",
+    ),
+    (
+        "cancellation",
+        Adapter::Tasks(|_, _| Box::pin(future::pending())),
+        "the pool still runs after",
+    ),
+    (
+        "rate-limited",
+        Adapter::Tasks(|plan, host| {
+            let burst = plan.burst.saturating_add(1);
+            pools::rate_limited(Plan { burst, ..plan }, host)
+        }),
+        "started too early for the limiter",
+    ),
+    (
+        "rate-limited",
+        Adapter::Tasks(|plan, host| {
+            Box::pin(async move {
+                tokio::spawn(future::pending::<()>());
+                pools::rate_limited(plan, host).await;
+            })
+        }),
+        "1 threads or tasks are left",
+    ),
+    (
+        "dynamic",
+        Adapter::Tasks(|plan, host| {
+            let max_workers = plan.max_workers.saturating_add(1);
+            pools::dynamic(
+                Plan {
+                    max_workers,
+                    ..plan
+                },
+                host,
+            )
+        }),
+        " jobs at once",
+    ),
+    (
+        "dynamic",
+        Adapter::Tasks(|plan, host| pools::dynamic(one_more_worker(plan), host)),
+        "idle for long, and there are ",
+    ),
+];
+
+fn one_more_worker(plan: Plan) -> Plan {
+    let workers = plan.workers.saturating_add(1);
+    Plan { workers, ..plan }
+}
+
+fn find(name: &str, adapter: Adapter, patience: Duration) -> String {
+    let step = STEPS.iter().find(|step| step.name == name);
+    let step = *step.expect("there is such a step");
+    let found = explore(&[&Step { adapter, ..step }], 0..100, patience);
+    found.expect_err("the pool is broken")
+}
+
+#[test]
+fn broken_pools_are_found() {
+    for (name, adapter, wrong) in BROKEN {
+        let said = find(name, adapter, PATIENCE);
+        assert!(said.contains(wrong), "{wrong}: {said}");
+    }
+}
+
+/// Said in full, with the command to see it again.
+#[test]
+fn a_stuck_pool_is_found() {
+    let stuck = Adapter::Tasks(|_, _| {
+        loop {
+            thread::park();
+        }
+    });
+    let said = find("dynamic", stuck, Duration::from_millis(50));
+    insta::assert_snapshot!(said, @r"
+    dynamic, seed 0: stuck for 50ms
+    1 jobs: 0 fail, 0 panic, 0 wait for others, 0 take time
+    Plan { workers: 2, max_workers: 1, capacity: 4, jobs: 1, reads: 18446744073709551615, period: 1ms, burst: 1, on_failure: Continue, stop_early: true }
+    load: Any, stop: After(100ms)
+    again: cargo xtask soak --seed 0 dynamic
+    ");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_with_the_counts_so_far() {
+    let mut soak = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["soak", "cancellation"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let mut line = String::new();
+    let mut progress = BufReader::new(soak.stderr.take().expect("it is piped"));
+    progress.read_line(&mut line).expect("it prints text");
+    assert!(line.starts_with("0 s: "), "{line}");
+
+    let kill = format!("kill -INT {}", soak.id());
+    let status = Command::new("sh").arg("-c").arg(kill).status();
+    assert!(status.expect("there is a shell").success());
+    let output = soak.wait_with_output().expect("it was started");
+    assert_eq!(output.status.code(), Some(130));
+    let counts = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(counts.contains("\ncancellation "), "{counts}");
+}
