@@ -1,0 +1,172 @@
+//! What `.cargo/deny.toml` asks of the dependencies, checked without a network; and the manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What is in quotes in the list of this name in `.cargo/deny.toml`.
+fn list(name: &str) -> Vec<String> {
+    let file = read(".cargo/deny.toml");
+    let start = format!("\n{name} = [");
+    let (_, list) = file.split_once(&start).expect("there is such a list");
+    let (list, _) = list.split_once(']').expect("it ends");
+    list.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(String::from)
+        .collect()
+}
+
+/// The text as cargo's own files have it: `name = "..."`.
+fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let value = line.strip_prefix(key)?.strip_prefix(" = \"")?;
+    value.strip_suffix('"')
+}
+
+/// All that is built here, as cargo knows it.
+fn packages() -> Vec<Value> {
+    let host = Command::new("rustc").arg("-vV").output();
+    let host = String::from_utf8(host.expect("there is a compiler").stdout).expect("it is text");
+    let host = host.lines().find_map(|line| line.strip_prefix("host: "));
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--locked", "--format-version=1"])
+        .args(["--filter-platform", host.expect("it names its host")])
+        .current_dir(root())
+        .output()
+        .expect("there is a cargo");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    metadata["packages"]
+        .as_array()
+        .expect("it lists them")
+        .clone()
+}
+
+/// Whether one of the licences that may be chosen is allowed, for each part. Stricter than SPDX where
+/// parts are nested.
+fn is_allowed(licence: &str, allowed: &[String]) -> bool {
+    let licence = licence.replace(['(', ')'], "").replace('/', " OR ");
+    licence.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|one| allowed.iter().any(|allowed| allowed == one))
+    })
+}
+
+#[test]
+fn every_licence_is_allowed() {
+    let allowed = list("allow");
+    let mut checked = 0;
+    for package in packages()
+        .iter()
+        .filter(|package| package["source"].is_string())
+    {
+        let licence = package["license"].as_str().unwrap_or("none");
+        let name = &package["name"];
+        assert!(is_allowed(licence, &allowed), "{name}: {licence}");
+        checked += 1;
+    }
+    assert!(checked > 20, "only {checked} dependencies");
+}
+
+#[test]
+fn licences_are_read_as_meant() {
+    let allowed = ["MIT", "Zlib"].map(String::from);
+    for licence in [
+        "MIT",
+        "GPL-3.0 OR MIT",
+        "Apache-2.0/MIT",
+        "(MIT OR X) AND Zlib",
+    ] {
+        assert!(is_allowed(licence, &allowed), "{licence}");
+    }
+    for licence in [
+        "none",
+        "GPL-3.0",
+        "MIT AND GPL-3.0",
+        "(MIT OR X) AND Y",
+        "MIT-0",
+    ] {
+        assert!(!is_allowed(licence, &allowed), "{licence}");
+    }
+}
+
+#[test]
+fn no_crate_is_there_in_two_versions() {
+    let mut versions = BTreeMap::<_, usize>::new();
+    let lock = read("Cargo.lock");
+    for name in lock.lines().filter_map(|line| quoted(line, "name")) {
+        *versions.entry(name.to_owned()).or_default() += 1;
+    }
+    versions.retain(|_, count| *count > 1);
+    let twice = BTreeSet::from_iter(versions.into_keys());
+    assert_eq!(twice, BTreeSet::from_iter(list("skip")));
+}
+
+#[test]
+fn everything_is_from_the_registry() {
+    for source in read("Cargo.lock")
+        .lines()
+        .filter_map(|line| quoted(line, "source"))
+    {
+        assert!(source.starts_with("registry+"), "{source}");
+    }
+}
+
+#[test]
+fn every_member_forbids_unsafe_code() {
+    assert!(read("Cargo.toml").contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    let packages = packages();
+    let members = packages
+        .iter()
+        .filter(|package| package["source"].is_null());
+    let manifests = members.filter_map(|member| member["manifest_path"].as_str());
+    let manifests = Vec::from_iter(manifests);
+    assert_eq!(manifests.len(), 9);
+    for manifest in manifests {
+        assert!(
+            read(manifest).contains("\n[lints]\nworkspace = true\n"),
+            "{manifest}"
+        );
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_its_version_in_one_place() {
+    let manifest = read("Cargo.toml");
+    let (_, dependencies) = manifest
+        .split_once("\n[workspace.dependencies]\n")
+        .expect("there are some");
+    let (dependencies, _) = dependencies.split_once("\n[").expect("more follows");
+    for line in dependencies.lines() {
+        let is_one = line.contains(" = ") && !line.starts_with('#') && !line.contains("path = ");
+        assert!(!is_one || line.contains(" # "), "why? {line}");
+    }
+    for package in packages()
+        .iter()
+        .filter(|package| package["source"].is_null())
+    {
+        let path = package["manifest_path"].as_str().expect("it has one");
+        let mut inside = false;
+        for line in read(path).lines() {
+            if line.starts_with('[') {
+                inside = line.ends_with("dependencies]");
+            } else if inside && !line.is_empty() {
+                let shared = line.contains("workspace = true");
+                assert!(shared || line.starts_with('#'), "{path}: {line}");
+            }
+        }
+    }
+}
