@@ -1,5 +1,6 @@
 //! What the steps share and a reader of one does not need: running, drawing and measuring all of them.
 
+pub mod bench;
 pub mod output;
 pub mod pools;
 pub mod promises;

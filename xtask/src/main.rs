@@ -2,6 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
+use xtask::bench;
 use xtask::output::{fail, say};
 use xtask::run;
 use xtask::soak;
@@ -36,6 +37,14 @@ enum Task {
 
         #[command(flatten)]
         flags: timeline::Flags,
+    },
+    /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
+    Bench {
+        #[command(flatten)]
+        steps: Steps,
+
+        #[command(flatten)]
+        flags: bench::Flags,
     },
     /// Run the steps' pools in random ways, and check what must hold in all of them
     Soak {
@@ -77,6 +86,7 @@ fn main() {
         Some(Task::List) => return steps::list(),
         Some(Task::Run { steps, speed }) => run::run(&steps.selected(), speed),
         Some(Task::Timeline { steps, flags }) => timeline::timeline(&steps.selected(), &flags),
+        Some(Task::Bench { steps, flags }) => bench::bench(&steps.names, flags),
         Some(Task::Soak { steps, flags }) => soak::soak(&steps.selected(), &flags),
     };
     result.unwrap_or_else(|error| fail(error));
