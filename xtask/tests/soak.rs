@@ -31,13 +31,13 @@ fn explore(steps: &[&Step], seeds: Range<u64>, patience: Duration) -> Result<(),
 #[test]
 fn pools_of_threads_keep_all_promises() {
     let steps = steps(|adapter| matches!(adapter, Adapter::Threads(_)));
-    explore(&steps, 0..40, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
+    explore(&steps, 0..20, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 #[test]
 fn pools_of_tasks_keep_all_promises() {
     let steps = steps(|adapter| matches!(adapter, Adapter::Tasks(_)));
-    explore(&steps, 0..300, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
+    explore(&steps, 0..150, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 #[test]
