@@ -1,5 +1,6 @@
 //! Printing to whoever still listens.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::process;
@@ -9,12 +10,24 @@ pub fn say(line: impl Display) {
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
-        Err(error) => fail(format_args!("cannot write to standard output: {error}")),
+        Err(error) => fail(format!("cannot write to standard output: {error}")),
     }
 }
 
-/// Ends the program with an error.
-pub fn fail(error: impl Display) -> ! {
+/// Flags that do not fit together, as an error that [`fail`] treats like clap's own.
+pub fn refusal(message: impl Display) -> clap::Error {
+    clap::Error::raw(
+        clap::error::ErrorKind::ValueValidation,
+        format!("{message}\n"),
+    )
+}
+
+/// Ends the program with an error: with exit code 2 if it is the command line's, and 1 otherwise.
+pub fn fail(error: impl Into<Box<dyn Error>>) -> ! {
+    let error = error.into();
+    if let Some(refusal) = error.downcast_ref::<clap::Error>() {
+        refusal.exit();
+    }
     _ = writeln!(io::stderr(), "xtask: {error}");
     process::exit(1)
 }

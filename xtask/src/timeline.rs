@@ -24,7 +24,7 @@ use knobs::Knobs;
 pub use picture::Picture;
 use text::Paper;
 
-use crate::output::say;
+use crate::output::{refusal, say};
 use crate::pools::{Adapter, Event, Plan};
 use crate::steps::Step;
 
@@ -83,14 +83,14 @@ pub struct Flags {
 ///
 /// If a flag does not fit the steps, or a pool cannot be run.
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
-    let steps = flags.knobs.turn(steps)?;
+    let steps = flags.knobs.turn(steps).map_err(refusal)?;
     if flags.svg {
         let draw = |step| write(&svg_file(step), svg::draw(&draw(step)?));
         return steps.iter().try_for_each(draw);
     }
     if let Some(file) = &flags.trace {
         let [step] = steps.as_slice() else {
-            return Err("--trace takes one step: name it".into());
+            return Err(refusal("--trace takes one step: name it").into());
         };
         return write(file, trace::draw(&draw(step)?));
     }

@@ -147,17 +147,17 @@ fn refuses_what_cannot_be_drawn() {
     ];
     let refusals = refusals.map(|arguments| {
         let output = timeline(arguments, &[]);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     });
     insta::assert_snapshot!(refusals.concat(), @r"
-    xtask: --rate is no flag of basic or errors
-    xtask: --workers is no flag of dynamic
-    xtask: --min-workers 11 is above --max-workers 10, and takes at most that
-    xtask: dynamic: 20000 jobs are too many to draw, 10000 are not
-    xtask: rate-limited: this takes more than 100000 s, too much to draw
-    xtask: --trace takes one step: name it
+    error: --rate is no flag of basic or errors
+    error: --workers is no flag of dynamic
+    error: --min-workers 11 is above --max-workers 10, and takes at most that
+    error: dynamic: 20000 jobs are too many to draw, 10000 are not
+    error: rate-limited: this takes more than 100000 s, too much to draw
+    error: --trace takes one step: name it
     ");
 }
 
