@@ -619,3 +619,8 @@ async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expec
     sleep(MILLISECOND).await; // the workers were told: now they end
     assert_eq!(alive_tasks(), 0);
 }
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
+}

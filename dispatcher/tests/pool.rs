@@ -554,3 +554,17 @@ fn a_task_may_hand_in_tasks() {
     });
     assert_eq!(transcript, "inner");
 }
+
+#[test]
+fn a_refusal_says_why() {
+    let full = Refused::Full(Box::new(|| Ok(())));
+    assert_eq!(
+        (format!("{full:?}"), full.to_string()),
+        ("Full(..)".into(), "the queue is full".into())
+    );
+    let stopped = Refused::Stopped(Box::new(|| Ok(())));
+    assert_eq!(
+        (format!("{stopped:?}"), stopped.to_string()),
+        ("Stopped(..)".into(), "the pool has stopped".into())
+    );
+}

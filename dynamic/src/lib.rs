@@ -147,7 +147,7 @@ async fn scaler<J, W: Future<Output = Event> + Send + 'static>(
     mut observe: impl FnMut(Event),
 ) {
     let (min, max) = (scale.min.get(), scale.max.get());
-    let period = scale.period.clamp(MILLISECOND, CENTURY);
+    let period = scale.period.clamp(MILLISECOND, AGES);
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
@@ -232,5 +232,5 @@ async fn worker<J, R, W: Future<Output = R>>(
 /// The resolution of timers.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A period longer than this is as good as this, and can be added to the time of day.
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// Some 30 years: a period longer than this is as good as this, and can be added to the time of day.
+const AGES: Duration = Duration::from_secs(1_000_000_000);

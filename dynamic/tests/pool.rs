@@ -649,3 +649,8 @@ async fn threads_make_no_difference() {
     );
     assert!(peak.load(Relaxed) <= 6);
 }
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
+}

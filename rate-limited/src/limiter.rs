@@ -49,6 +49,6 @@ impl Limiter {
     }
 }
 
-/// A period longer than this is as good as this, and can be added to the time of day. Tokio's timers
-/// draw the same line.
-const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// Some 30 years: a period longer than this is as good as this, and can be added to the time of day.
+/// Tokio's timers draw the line there too.
+const AGES: Duration = Duration::from_secs(1_000_000_000);
