@@ -27,7 +27,7 @@ enum Task {
         steps: Steps,
 
         /// How many times faster than the article to run, above 0
-        #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = speed)]
+        #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = run::above_zero)]
         speed: f64,
     },
     /// Draw what the steps' pools do, from a run of each in simulated time
@@ -70,14 +70,6 @@ impl Steps {
             |step: &&Step| self.names.is_empty() || self.names.iter().any(|name| name == step.name);
         STEPS.iter().filter(named).collect()
     }
-}
-
-fn speed(text: &str) -> Result<f64, &'static str> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|&x: &f64| x > 0.0 && x.is_finite());
-    number.ok_or("takes a number above 0")
 }
 
 fn main() {

@@ -69,6 +69,19 @@ pub fn program(step: &Step) -> io::Result<PathBuf> {
     Ok(profile_folder()?.join(format!("{}{}", step.name, consts::EXE_SUFFIX)))
 }
 
+/// A command that is the step's program, built first if it is not there.
+///
+/// # Errors
+///
+/// If the build fails; cargo has said how.
+pub fn command(step: &Step) -> Result<Command, Box<dyn Error>> {
+    let program = program(step)?;
+    if !program.exists() {
+        build(&[step])?;
+    }
+    Ok(Command::new(program))
+}
+
 /// The folder of this program, or for a test, which is in `deps`, the one above.
 fn profile_folder() -> io::Result<PathBuf> {
     let mut folder = env::current_exe()?;
@@ -77,4 +90,15 @@ fn profile_folder() -> io::Result<PathBuf> {
         folder.pop();
     }
     Ok(folder)
+}
+
+/// Takes a number above 0: a speed, or a rate.
+///
+/// # Errors
+///
+/// What it takes, if this is something else.
+pub fn above_zero(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|&x: &f64| x > 0.0 && x.is_finite());
+    number.ok_or("takes a number above 0")
 }

@@ -24,15 +24,8 @@ fn threaded() -> impl Iterator<Item = &'static str> {
 
 /// The step's program; `cargo test` has built it, unless only xtask is tested.
 fn program(name: &str) -> Command {
-    let step = STEPS
-        .iter()
-        .find(|step| step.name == name)
-        .expect("there is such a step");
-    let program = run::program(step).expect("a test knows where it is");
-    if !program.exists() {
-        run::build(&[step]).expect("the step can be built");
-    }
-    Command::new(program)
+    let step = STEPS.iter().find(|step| step.name == name);
+    run::command(step.expect("there is such a step")).expect("the step can be built")
 }
 
 /// The step's program run by a shell, after `prepare`.

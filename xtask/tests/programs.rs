@@ -10,11 +10,7 @@ use xtask::steps::{STEPS, Step};
 
 /// The step's program; `cargo test` has built it, unless only xtask is tested.
 fn program(step: &Step) -> Command {
-    let program = run::program(step).expect("a test knows where it is");
-    if !program.exists() {
-        run::build(&[step]).expect("the step can be built");
-    }
-    Command::new(program)
+    run::command(step).expect("the step can be built")
 }
 
 fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {

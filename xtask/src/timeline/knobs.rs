@@ -24,7 +24,7 @@ pub struct Knobs {
     timeout: Option<f64>,
 
     /// How many jobs all workers together may start in one of the article's seconds, above 0: rate-limited
-    #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = rate)]
+    #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = crate::run::above_zero)]
     rate: Option<f64>,
 
     /// How many missed starts may be made up for at once, 1 to 1000000: rate-limited
@@ -139,11 +139,6 @@ fn jobs(text: &str) -> Result<usize, &'static str> {
 fn timeout(text: &str) -> Result<f64, &'static str> {
     let possible = |x: &f64| *x >= 0.0 && x.is_finite();
     number(text, possible).ok_or("takes a number of seconds, 0 or more")
-}
-
-fn rate(text: &str) -> Result<f64, &'static str> {
-    let possible = |x: &f64| *x > 0.0 && x.is_finite();
-    number(text, possible).ok_or("takes a number above 0")
 }
 
 fn burst(text: &str) -> Result<NonZeroU32, &'static str> {
