@@ -1,12 +1,13 @@
 //! Each step's real pool, run through its library: what it does and what is watched is the host's.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -36,6 +37,23 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// For `dispatcher`, whether it may be stopped before every job is handed in.
     pub stop_early: bool,
+    /// For `dispatcher`, how many threads hand in the jobs.
+    pub submitters: NonZeroUsize,
+    /// For pools that can be stopped or cancelled, how.
+    pub ending: Ending,
+}
+
+/// How a pool is ended before it ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is stopped or cancelled.
+    Stop,
+    /// It is cancelled twice; no pool can be stopped twice.
+    Twice,
+    /// It is dropped instead.
+    Drop,
+    /// `dispatcher` is stopped from within a task.
+    FromTask,
 }
 
 /// What a job comes to, unless it panics.
@@ -243,7 +261,8 @@ pub fn cancellation(plan: Plan, host: Arc<dyn Tasks>) -> Later<()> {
             |(job, end)| host.hear(Event::Result { job, end }),
             observe,
         );
-        for job in stoppable(&cancel, &host, run).await {
+        let unstarted = stoppable(plan.ending, &cancel, &host, run).await;
+        for job in unstarted.into_iter().flatten() {
             host.hear(Event::HandedBack { job });
         }
     })
@@ -273,11 +292,16 @@ pub fn dispatcher(plan: Plan, host: Arc<dyn Threads>) -> io::Result<()> {
             Said::Stopping { worker } => host.hear(Event::Ended { worker }),
         }
     };
+    let (alive, ended) = mpsc::channel::<Infallible>();
+    let observe = move |event| {
+        let _alive = &alive; // as long as a worker has its clone of this
+        observe(event);
+    };
     let pool = Pool::start(plan.workers, plan.capacity, observe)?;
 
     let submitter = pool.submitter();
-    let submit_all = || {
-        for job in 1..=plan.jobs {
+    let submit = |first| {
+        for job in (first..=plan.jobs).step_by(plan.submitters.get()) {
             let task_host = host.clone();
             let submitted = submitter.submit(Box::new(move || {
                 let (worker, _) = IN_HAND.get();
@@ -294,12 +318,29 @@ pub fn dispatcher(plan: Plan, host: Arc<dyn Threads>) -> io::Result<()> {
         }
     };
     thread::scope(|scope| {
-        match plan.stop_early {
-            true => _ = scope.spawn(submit_all),
-            false => submit_all(),
+        let submitters =
+            (1..=plan.submitters.get()).map(|first| scope.spawn(move || submit(first)));
+        let submitters = Vec::from_iter(submitters);
+        if !plan.stop_early {
+            for submitter in submitters {
+                submitter.join().expect("what it calls does not panic");
+            }
         }
         host.stop();
-        pool.stop();
+        match plan.ending {
+            Ending::Stop | Ending::Twice => pool.stop(),
+            Ending::Drop => drop(pool),
+            Ending::FromTask => {
+                let task = Box::new(move || {
+                    pool.stop();
+                    Ok(())
+                });
+                submitter
+                    .submit(task)
+                    .expect("the pool runs until it runs this");
+                _ = ended.recv(); // an error: every worker has ended
+            }
+        }
     });
     Ok(())
 }
@@ -344,7 +385,8 @@ pub fn rate_limited(plan: Plan, host: Arc<dyn Tasks>) -> Later<()> {
             work(&host),
             |(job, end)| host.hear(Event::Result { job, end }),
         );
-        for job in stoppable(&cancel, &host, run).await {
+        let unstarted = stoppable(plan.ending, &cancel, &host, run).await;
+        for job in unstarted.into_iter().flatten() {
             host.hear(Event::HandedBack { job });
         }
     })
@@ -392,7 +434,10 @@ pub fn dynamic(plan: Plan, host: Arc<dyn Tasks>) -> Later<()> {
                 });
             }
             host.stop().await;
-            pool.stop().await;
+            match plan.ending {
+                Ending::Drop => drop(pool),
+                _ => pool.stop().await,
+            }
         };
         tokio::join!(biased; produce, consume);
     })
@@ -409,17 +454,25 @@ fn work(
     }
 }
 
-/// Cancels a run when the host says so.
+/// Ends a run when the host says so; nothing is left of one that is dropped.
 async fn stoppable<T>(
+    ending: Ending,
     cancel: &CancellationToken,
     host: &Arc<dyn Tasks>,
     run: impl Future<Output = T>,
-) -> T {
-    let mut run = pin!(run);
+) -> Option<T> {
+    let mut run = Box::pin(run);
     select! {
         biased;
-        () = host.stop() => cancel.cancel(),
-        ended = &mut run => return ended,
+        () = host.stop() => {}
+        ended = &mut run => return Some(ended),
     }
-    run.await
+    if ending == Ending::Drop {
+        return None;
+    }
+    cancel.cancel();
+    if ending == Ending::Twice {
+        cancel.cancel();
+    }
+    Some(run.await)
 }

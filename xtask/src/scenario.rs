@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use errors::OnFailure;
 
-use crate::pools::{Failure, Outcome, Plan};
+use crate::pools::{Ending, Failure, Outcome, Plan};
 
 /// What a step's program does with its pool. What the step does not know is `None`.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +128,8 @@ impl Scenario {
             burst: self.burst,
             on_failure: OnFailure::Continue,
             stop_early: false,
+            submitters: NonZeroUsize::MIN,
+            ending: Ending::Stop,
         }
     }
 

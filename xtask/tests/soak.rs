@@ -225,7 +225,7 @@ fn a_stuck_pool_is_found() {
     insta::assert_snapshot!(said, @r"
     dynamic, seed 0: stuck for 50ms
     1 jobs: 0 fail, 0 panic, 0 wait for others, 0 take time
-    Plan { workers: 2, max_workers: 1, capacity: 4, jobs: 1, reads: 18446744073709551615, period: 1ms, burst: 1, on_failure: Continue, stop_early: true }
+    Plan { workers: 2, max_workers: 1, capacity: 4, jobs: 1, reads: 18446744073709551615, period: 1ms, burst: 1, on_failure: Continue, stop_early: true, submitters: 1, ending: FromTask }
     load: Any, stop: After(100ms)
     again: cargo xtask soak --seed 0 dynamic
     ");

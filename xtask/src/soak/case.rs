@@ -9,7 +9,7 @@ use errors::OnFailure;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use crate::pools::{End, Failure, Outcome, Plan};
+use crate::pools::{End, Ending, Failure, Outcome, Plan};
 use crate::promises::{Panic, Promises, Stop};
 use crate::steps::Step;
 
@@ -262,6 +262,8 @@ impl Case {
                 burst: NonZeroU32::new(dice.pick([1, 2, 10])).unwrap_or(NonZeroU32::MIN),
                 on_failure: dice.pick([OnFailure::Continue, OnFailure::Stop]),
                 stop_early: dice.one_in(2),
+                submitters: not_zero(dice.pick([1, 1, 2, 5])),
+                ending: dice.pick([Ending::Stop, Ending::Twice, Ending::Drop, Ending::FromTask]),
             },
             bad_callback: (load == Load::Any && dice.one_in(6))
                 .then(|| dice.one_to(jobs.len() + 1)),

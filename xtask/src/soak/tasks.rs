@@ -12,8 +12,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::case::{Case, When};
 use super::witness::{Ended, Run, Witness};
-use crate::pools::{Event, Later, Outcome, Plan, Tasks};
+use crate::pools::{Ending, Event, Later, Outcome, Plan, Tasks};
 use crate::promises::Promises;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
 struct Host(Arc<Shared>);
@@ -115,23 +117,35 @@ pub fn run(
     let run = async {
         let run = pool(witness.case.plan, Arc::new(host.clone()));
         let ended = timeout(deadline, run).await;
-        let ended = ended.map_err(|_| format!("the pool still runs after {deadline:?}"));
-        ended.map(|()| (Ended::Well, tasks_left()))
+        ended.map_err(|_| format!("the pool still runs after {deadline:?}"))?;
+        if witness.case.plan.ending == Ending::Drop {
+            settle(deadline).await;
+        }
+        Ok::<_, String>((Ended::Well, tasks_left()))
     };
     let (ended, left) = match catch_unwind(AssertUnwindSafe(|| runtime.block_on(run))) {
         Ok(result) => result?,
         Err(payload) => {
             let ended = Ended::with(payload)?;
             let left = runtime.block_on(async {
-                for _ in 0..10 {
-                    yield_now().await; // aborted tasks end when it is their turn
-                }
+                settle(Duration::ZERO).await;
                 tasks_left()
             });
             (ended, left)
         }
     };
     Ok(witness.run(ended, left))
+}
+
+/// Gives tasks the time to end that nobody waits for: aborted ones end when it is their turn.
+async fn settle(deadline: Duration) {
+    let end = Instant::now().checked_add(deadline);
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    while tasks_left() > 0 && end.is_none_or(|end| Instant::now() < end) {
+        sleep(MILLISECOND).await;
+    }
 }
 
 fn tasks_left() -> usize {
