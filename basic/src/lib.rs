@@ -27,9 +27,9 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If `work` or `on_result` does. A panic in `work` ends its worker, and the others do the jobs
-    /// that are left; a panic in `on_result` ends the pool. Both wait for every worker to end
-    /// before they reach the caller.
+    /// If `jobs`, `work` or `on_result` does. A panic in `work` ends its worker, and the others do
+    /// the jobs that are left; one in `jobs` closes the queue; one in `on_result` ends the pool. All
+    /// of them wait for every worker to end before they reach the caller.
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

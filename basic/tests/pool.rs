@@ -202,3 +202,15 @@ fn a_panic_in_the_callback_ends_the_pool() {
     });
     assert!(panicked, "the caller gets its own panic back");
 }
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panicked, done) = with_deadline(|| {
+        let mut done = Vec::new();
+        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
+        let run = || pool(1, 1).run(jobs, |_, job: usize| job, |job| done.push(job));
+        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
+    });
+    assert!(panicked, "the caller learns of the panic");
+    assert_eq!(done, [0, 1, 2], "what was handed in is done");
+}

@@ -50,7 +50,8 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If `on_result` does, once every worker has ended. A panic in `work` is that job's result.
+    /// If `jobs` or `on_result` does, once every worker has ended. A panic in `jobs` closes the queue;
+    /// one in `work` is that job's result.
     pub fn run<J: Send, R: Send, E: Send, I: Iterator<Item = J> + Send>(
         self,
         jobs: impl IntoIterator<IntoIter = I>,

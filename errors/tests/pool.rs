@@ -418,3 +418,21 @@ fn a_panic_in_the_callback_ends_the_pool() {
         assert!(panicked, "the caller gets its own panic back");
     }
 }
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panicked, done) = with_deadline(|| {
+        let mut done = Vec::new();
+        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
+        let work = |_, _: &usize| Ok::<_, ()>(());
+        let on_result = |job, _| done.push(job);
+        let run = || {
+            pool(1, 1, OnFailure::Stop)
+                .run(jobs, work, on_result)
+                .map(drop)
+        };
+        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
+    });
+    assert!(panicked, "the caller learns of the panic");
+    assert_eq!(done, [0, 1, 2], "what was handed in is done");
+}
