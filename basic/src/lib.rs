@@ -52,8 +52,11 @@ impl Pool {
 
             spawn(scope, "submitter".into(), move || submit_all(jobs, submit))?;
 
-            for result in results {
+            for result in &results {
                 on_result(result);
+                if results.is_empty() {
+                    thread::yield_now(); // let some gather: to be woken costs more than a short job
+                }
             } // the last worker is gone, and its `reply` with it
             Ok(())
         })

@@ -78,8 +78,11 @@ impl Pool {
                 submit_all(jobs, submit, stop)
             })?;
 
-            for (job, result) in results {
+            for (job, result) in &results {
                 on_result(job, result);
+                if results.is_empty() {
+                    thread::yield_now(); // let some gather: to be woken costs more than a short job
+                }
             } // the last worker is gone, and its `reply` with it
             io::Result::Ok(queue.into_iter().collect::<Vec<_>>()) // what no worker took
         })?;

@@ -41,6 +41,11 @@ impl<R> Reply<R> {
     ///
     /// [`Lost`] if the job was dropped before it was complete.
     pub fn wait(self) -> Result<R, Lost> {
+        for _ in 0..3 {
+            if !self.0.has_message() {
+                thread::yield_now(); // let some gather: to be woken costs more than a short job
+            }
+        }
         self.0.recv().map_err(|_| Lost)
     }
 }

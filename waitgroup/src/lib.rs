@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::thread::{self, Scope};
 
-use crossbeam::channel::{Iter, Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 
 /// A fixed number of workers on one shared queue of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +29,14 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If `work` or `read` does. A panic in `work` ends its worker, and the others do the jobs
-    /// that are left; a panic in `read` ends the pool. Both wait for every worker to end
-    /// before they reach the caller.
+    /// If `jobs`, `work` or `read` does. A panic in `work` ends its worker, and the others do the
+    /// jobs that are left; one in `jobs` closes the queue; one in `read` ends the pool. All of them
+    /// wait for every worker to end before they reach the caller.
     pub fn run<J: Send, R: Send, T>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,
         work: impl Fn(usize, J) -> R + Sync,
-        read: impl FnOnce(Iter<'_, R>) -> T,
+        read: impl FnOnce(&mut dyn Iterator<Item = R>) -> T,
     ) -> io::Result<T> {
         let jobs = jobs.into_iter();
 
@@ -54,7 +54,12 @@ impl Pool {
 
             spawn(scope, "submitter".into(), move || submit_all(jobs, submit))?;
 
-            Ok(read(results.iter())) // they end: the last worker is gone, and its `reply` with it
+            let mut results = results.iter().inspect(|_| {
+                if results.is_empty() {
+                    thread::yield_now(); // let some gather: to be woken costs more than a short job
+                }
+            });
+            Ok(read(&mut results)) // they end: the last worker is gone, and its `reply` with it
         })
     }
 }

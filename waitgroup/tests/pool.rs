@@ -9,7 +9,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::{Iter, bounded, unbounded};
+use crossbeam::channel::{bounded, unbounded};
 use waitgroup::Pool;
 
 fn pool(workers: usize, capacity: usize) -> Pool {
@@ -42,7 +42,7 @@ fn one_worker_takes_the_jobs_in_order() {
             log.lock().expect("no panic").push(line);
             job * 2
         };
-        let read = |results: Iter<'_, usize>| {
+        let read = |results: &mut dyn Iterator<Item = usize>| {
             let lines = results.map(|result| format!("result {result}"));
             lines.collect::<Vec<_>>()
         };
@@ -188,7 +188,7 @@ fn every_job_is_done_once_at_any_capacity() {
 fn the_results_end_when_the_jobs_do() {
     let seen = with_deadline(|| {
         let (submit, jobs) = unbounded();
-        let read = |mut results: Iter<'_, u32>| {
+        let read = |results: &mut dyn Iterator<Item = u32>| {
             let mut seen = vec![1];
             while let Some(&last) = seen.last()
                 && last < 1000
@@ -211,7 +211,8 @@ fn the_results_end_when_the_jobs_do() {
 fn reading_may_stop_early() {
     for (workers, capacity, number) in [(1, 1, 0), (1, 1, 1), (3, 1, 3), (3, 100, 3), (8, 2, 50)] {
         let results = with_deadline(move || {
-            let read = |results: Iter<'_, u64>| Vec::from_iter(results.take(number));
+            let read =
+                |results: &mut dyn Iterator<Item = u64>| Vec::from_iter(results.take(number));
             pool(workers, capacity)
                 .run(0.., |_, job| job, read)
                 .expect("threads can be started")
@@ -227,7 +228,7 @@ fn results_that_wait_make_the_workers_wait() {
         let (started, starts) = unbounded();
         let work = |_, _| started.send(()).expect("the test listens until the end");
         let next = || starts.recv().expect("another job starts");
-        let read = |results: Iter<'_, ()>| {
+        let read = |results: &mut dyn Iterator<Item = ()>| {
             (0..5 + 3).for_each(|_| next()); // the capacity, and one in each worker's hand
             for () in results.take(100) {
                 next();
@@ -272,11 +273,24 @@ fn a_panic_in_every_worker_ends_the_pool() {
 #[test]
 fn a_panic_while_reading_ends_the_pool() {
     let panicked = with_deadline(|| {
-        let read = |mut results: Iter<'_, usize>| {
+        let read = |results: &mut dyn Iterator<Item = usize>| {
             results.next();
             panic!("no more results, please");
         };
         panic::catch_unwind(|| pool(3, 1).run(0.., |_, job| job, read)).is_err()
     });
     assert!(panicked, "the caller gets its own panic back");
+}
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panicked, done) = with_deadline(|| {
+        let mut done = Vec::new();
+        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
+        let read = |results: &mut dyn Iterator<Item = usize>| done.extend(results);
+        let run = || pool(1, 1).run(jobs, |_, job| job, read);
+        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
+    });
+    assert!(panicked, "the caller learns of the panic");
+    assert_eq!(done, [0, 1, 2], "what was handed in is done");
 }
