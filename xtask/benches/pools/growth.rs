@@ -24,7 +24,7 @@ pub struct Growth {
 /// What they cost.
 pub struct Point {
     pub jobs: u64,
-    /// Nanoseconds a job.
+    /// Nanoseconds a job, without the start of the pool.
     pub ns: f64,
     /// The most memory in use, in KiB, where known.
     pub memory: Option<u64>,
@@ -81,12 +81,11 @@ pub fn measure(step: &str, jobs: u64) -> io::Result<Point> {
 pub fn child(step: Contender, jobs: u64) {
     let nothing = Spinner::calibrate().load(0.0);
     let times = (1_000_000 / jobs).clamp(1, 50);
-    let measure = || {
-        let all: f64 = (0..times)
-            .map(|_| step.measure(nothing, WORKERS, jobs))
-            .sum();
-        all / times as f64
+    let total = |jobs| {
+        let runs = (0..times).map(|_| step.measure(nothing, WORKERS, jobs) * jobs as f64);
+        runs.sum::<f64>() / times as f64
     };
+    let measure = || (total(jobs) - total(1)) / (jobs - 1) as f64; // without the start of the pool
     let ns = on_one_core(measure).unwrap_or_else(measure);
     let memory = peak_memory().map_or(String::new(), |memory| memory.to_string());
     println!("{ns} {memory}");

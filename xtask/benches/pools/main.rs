@@ -99,6 +99,9 @@ fn report(flags: &Flags, spinner: Spinner) -> Result<Report, Box<dyn Error>> {
         }
     }
 
+    progress("start-up");
+    let start_up = selected("basic").then(first_scenario);
+
     let mut growth = Vec::new();
     for step in growth::steps().filter(|step| selected(step.name)) {
         let mut sizes = Vec::new();
@@ -130,8 +133,6 @@ fn report(flags: &Flags, spinner: Spinner) -> Result<Report, Box<dyn Error>> {
         }
     }
 
-    progress("start-up");
-    let start_up = selected("basic").then(first_scenario);
     let foreign = foreign_since(before).into_iter().collect();
     progress("");
     Ok(Report {

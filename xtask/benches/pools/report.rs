@@ -140,7 +140,7 @@ impl Report {
         };
         writeln!(
             out,
-            "\ngrowth: ns a job on one core, 2 workers; peak memory in MiB"
+            "\ngrowth: ns a job on one core, 2 workers, once started; peak memory in MiB"
         )?;
         write!(out, "{:<13}", "jobs")?;
         for point in &first.sizes {

@@ -38,10 +38,22 @@ pub const PEERS: [Contender; 6] = [
 ];
 
 /// A step, but for one thing.
-pub const VARIANTS: [Variant; 2] = [
+pub const VARIANTS: [Variant; 5] = [
+    Variant {
+        step: "basic",
+        with: Contender::new("room for 100", basic_100),
+    },
+    Variant {
+        step: "basic",
+        with: Contender::new("room for 10", basic_10),
+    },
     Variant {
         step: "job-struct",
         with: Contender::new("bounded(1) replies", job_struct_bounded_1),
+    },
+    Variant {
+        step: "dispatcher",
+        with: Contender::new("basic, jobs boxed", basic_boxed),
     },
     Variant {
         step: "errors",
@@ -55,11 +67,22 @@ pub fn plain_loop(load: Load, _workers: NonZeroUsize, jobs: u64) -> u64 {
 }
 
 pub fn basic(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
+    basic_with_room(CAPACITY, load, workers, jobs)
+}
+
+fn basic_100(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
+    let capacity = NonZeroUsize::new(100).expect("100 is not 0");
+    basic_with_room(capacity, load, workers, jobs)
+}
+
+fn basic_10(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
+    let capacity = NonZeroUsize::new(10).expect("10 is not 0");
+    basic_with_room(capacity, load, workers, jobs)
+}
+
+fn basic_with_room(capacity: NonZeroUsize, load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
     let mut sum = 0;
-    let pool = basic::Pool {
-        workers,
-        capacity: CAPACITY,
-    };
+    let pool = basic::Pool { workers, capacity };
     pool.run(0..jobs, |_, job| load.work(job), |result| sum += result)
         .expect("threads start");
     sum
