@@ -321,6 +321,28 @@ fn submit_waits_while_the_queue_is_full() {
 }
 
 #[test]
+fn a_pool_that_is_dropped_while_it_is_full_runs_what_it_has() {
+    let transcript = with_deadline(|| {
+        let (log, lines) = Log::new();
+        let (pool, open) = full(&log);
+        let submitter = pool.submitter();
+
+        thread::scope(|scope| {
+            scope.spawn(move || drop(pool));
+            let mut task = log.task("refused");
+            while let Err(Refused::Full(back)) = submitter.try_submit(task) {
+                task = back;
+                thread::yield_now(); // it is refused for being full until the drop has begun
+            }
+            open.send(()).expect("the first task waits at its gate");
+        });
+        drop(log);
+        joined(&lines)
+    });
+    assert_eq!(transcript, "second\nthird");
+}
+
+#[test]
 fn a_stopped_pool_gives_the_task_back() {
     for end in [Pool::stop, drop] {
         let transcript = with_deadline(move || {

@@ -1,0 +1,139 @@
+//! A million jobs through each pool: every one is done once, and none twice.
+
+use std::future;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use errors::OnFailure;
+use tokio::runtime::Builder;
+use xtask::pools::{Adapter, End, Ending, Event, Later, Outcome, Plan, Tasks, Threads};
+use xtask::promises::Stop;
+use xtask::steps::{STEPS, Step};
+
+const MILLION: usize = 1_000_000;
+
+/// Ticks off each job when it starts, and again when its result comes.
+struct List {
+    stops: bool,
+    started: Vec<AtomicBool>,
+    done: Vec<AtomicBool>,
+    results: AtomicUsize,
+}
+
+impl List {
+    fn new(stops: bool) -> Self {
+        let unticked = || (0..MILLION).map(|_| AtomicBool::new(false)).collect();
+        Self {
+            stops,
+            started: unticked(),
+            done: unticked(),
+            results: AtomicUsize::new(0),
+        }
+    }
+
+    fn start(&self, job: usize) {
+        assert!(
+            !self.started[job - 1].swap(true, Relaxed),
+            "job {job} started twice"
+        );
+    }
+
+    fn hear(&self, event: Event) {
+        if let Event::Result { job, end } = event {
+            assert_eq!(end, End::Done, "job {job}");
+            assert!(
+                self.started[job - 1].load(Relaxed),
+                "job {job} never started"
+            );
+            assert!(
+                !self.done[job - 1].swap(true, Relaxed),
+                "job {job} has two results"
+            );
+            self.results.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Threads for List {
+    fn work(&self, _worker: usize, job: usize) -> Outcome {
+        self.start(job);
+        Ok(())
+    }
+
+    fn stop(&self) {}
+
+    fn hear(&self, event: Event) {
+        self.hear(event);
+    }
+}
+
+impl Tasks for List {
+    fn submit(&self, _job: usize) -> Later<()> {
+        Box::pin(future::ready(()))
+    }
+
+    fn work(&self, _worker: usize, job: usize) -> Later<Outcome> {
+        self.start(job);
+        Box::pin(future::ready(Ok(())))
+    }
+
+    fn stop(&self) -> Later<()> {
+        match self.stops {
+            true => Box::pin(future::ready(())),
+            false => Box::pin(future::pending()),
+        }
+    }
+
+    fn hear(&self, event: Event) {
+        self.hear(event);
+    }
+}
+
+#[test]
+fn a_million_jobs_are_each_done_once() {
+    let (done, ended) = mpsc::channel();
+    for step in &STEPS {
+        let done = done.clone();
+        thread::spawn(move || {
+            do_a_million(step);
+            done.send(()).expect("the test waits for all of them");
+        });
+    }
+    drop(done);
+    for _ in &STEPS {
+        let patience = Duration::from_secs(300);
+        ended
+            .recv_timeout(patience)
+            .expect("every pool ends, with all jobs done");
+    }
+}
+
+fn do_a_million(step: &Step) {
+    let not_zero = |number| NonZeroUsize::new(number).expect("a plan has at least 1 of each");
+    let plan = Plan {
+        workers: not_zero(4),
+        max_workers: not_zero(4),
+        capacity: not_zero(1000),
+        jobs: MILLION,
+        reads: usize::MAX,
+        period: Duration::ZERO,
+        burst: NonZeroU32::MIN,
+        on_failure: OnFailure::Continue,
+        stop_early: false,
+        submitters: NonZeroUsize::MIN,
+        ending: Ending::Stop,
+    };
+    let list = Arc::new(List::new(step.promises.stop == Stop::Drains));
+    match step.adapter {
+        Adapter::Threads(pool) => pool(plan, list.clone()).expect("threads can be started"),
+        Adapter::Tasks(pool) => {
+            let runtime = Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.expect("a runtime on this thread starts");
+            runtime.block_on(pool(plan, list.clone()));
+        }
+    }
+    assert_eq!(list.results.load(Relaxed), MILLION, "{}", step.name);
+}
