@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -159,6 +160,109 @@ fn refuses_what_cannot_be_drawn() {
     error: rate-limited: this takes more than 100000 s, too much to draw
     error: --trace takes one step: name it
     ");
+}
+
+#[test]
+fn flags_take_what_they_say_and_no_more() {
+    let takes = |arguments: &[&str]| match timeline(arguments, &[]).status.code() {
+        Some(0) => true,
+        Some(2) => false,
+        other => panic!("{arguments:?}: {other:?}"),
+    };
+    for (step, flag, takes_these, but_not_these) in [
+        ("basic", "--workers", &["1", "1000"][..], &["0", "1001"][..]),
+        ("basic", "--jobs", &["0", "10000"], &["-1", "10001"]),
+        ("cancellation", "--timeout", &["0", "4.5"], &["-1", "inf"]),
+        (
+            "rate-limited",
+            "--rate",
+            &["0.1", "1e9", "1e99"],
+            &["0", "inf"],
+        ),
+        (
+            "rate-limited",
+            "--burst",
+            &["1", "1000000"],
+            &["0", "1000001"],
+        ),
+        ("dynamic", "--min-workers", &["1", "10"], &["0", "11"]),
+        ("dynamic", "--max-workers", &["2", "1000"], &["1", "1001"]),
+        ("dynamic", "--bursts", &["0", "500"], &["501"]), // of 20 jobs
+    ] {
+        for value in takes_these {
+            assert!(takes(&[step, flag, value]), "{step} {flag} {value}");
+        }
+        for value in but_not_these {
+            assert!(!takes(&[step, flag, value]), "{step} {flag} {value}");
+        }
+    }
+}
+
+/// But for `--burst`: where all jobs are there from the start, no worker misses a tick it could have used.
+#[test]
+fn every_flag_changes_what_is_drawn() {
+    let drawn = |arguments: &[&str]| timeline(arguments, &[]).stdout;
+    for arguments in [
+        ["basic", "--workers", "2"],
+        ["basic", "--jobs", "4"],
+        ["cancellation", "--timeout", "3"],
+        ["rate-limited", "--rate", "4"],
+        ["dynamic", "--min-workers", "3"],
+        ["dynamic", "--max-workers", "9"],
+        ["dynamic", "--bursts", "2"],
+    ] {
+        assert!(drawn(&arguments) != drawn(&arguments[..1]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn several_steps_are_drawn_one_below_the_other() {
+    let drawn = |arguments: &[&str]| {
+        let output = timeline(arguments, &[]);
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).expect("it prints text")
+    };
+    let both = [drawn(&["basic"]), drawn(&["errors"])].join("\n");
+    assert_eq!(drawn(&["errors", "basic"]), both, "in the article's order");
+}
+
+#[test]
+fn a_trace_is_written_to_the_file() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join("basic.json");
+    let write_to = |file: &Path| timeline(&["basic", "--trace", &file.to_string_lossy()], &[]);
+
+    let output = write_to(&file);
+    assert!(output.status.success() && output.stdout.is_empty());
+    let written = fs::read_to_string(file).expect("it was written");
+    assert_eq!(written, trace::draw(&picture(&step("basic"))));
+
+    let output = write_to(folder);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.starts_with("xtask: cannot write "), "{message}");
+}
+
+/// Or else it would be drawn as short as the queue is, and not as long as there are jobs.
+#[test]
+fn the_queue_is_drawn_in_full_however_long() {
+    let mut dispatcher = step("dispatcher");
+    dispatcher.scenario.jobs = 500;
+    let drawn = text(&picture(&dispatcher), 80, false);
+    assert!(drawn.contains("Longest queue:         497 jobs"), "{drawn}");
+}
+
+#[test]
+fn without_jobs_nothing_takes_any_time() {
+    for mut step in STEPS {
+        step.scenario.jobs = 0;
+        let recording = timeline::record(&step, PATIENCE).expect("the pool runs");
+        let expected = match step.name {
+            "dispatcher" => Duration::from_secs(5), // then it is stopped, whatever it does
+            _ => Duration::ZERO,
+        };
+        assert_eq!(recording.end, expected, "{}", step.name);
+    }
 }
 
 #[test]

@@ -144,7 +144,11 @@ pub fn contests(
         spinner.load(0.0),
         if pinned { 400_000 } else { 1_000_000 },
     );
-    let short = jobs(SHORT, spinner.load(1_000.0), 100_000);
+    let short = jobs(
+        SHORT,
+        spinner.load(1_000.0),
+        if pinned { 100_000 } else { 1_000_000 },
+    );
     let long = jobs(LONG, spinner.load(10_000.0), 20_000);
     let skewed = jobs(SKEWED, spinner.skewed(1_000.0, 32_000.0), 48_000);
 

@@ -37,7 +37,7 @@ pub struct Place {
 const FOREIGN: f64 = 0.05;
 
 impl Report {
-    /// Tables of at most 100 columns.
+    /// Tables of at most 80 columns.
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text).expect("a string takes all");
@@ -46,27 +46,21 @@ impl Report {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let rounds = self.rounds;
+        writeln!(out, "{}; medians of {rounds} rounds", self.machine)?;
+        writeln!(out, "ns         what a job cost, work included")?;
         writeln!(
             out,
-            "{}; medians of {rounds} rounds, in ns a job",
-            self.machine
+            "spread     from the fastest to the slowest round, of the median"
         )?;
         writeln!(
             out,
-            "-4..+30%     the fastest and the slowest round, beside their median"
+            "0.49≤0.5✓  the step's median over the peer's, and the target if there is one"
         )?;
         writeln!(
             out,
-            "0.49≤0.5✓    the step's median over the peer's, and the target, if there is one"
+            "ideal      the jobs in a plain loop on each core that can share them; 1.3 of"
         )?;
-        writeln!(
-            out,
-            "ideal        the jobs in a plain loop on each core that can share them; 1.3 of"
-        )?;
-        writeln!(
-            out,
-            "             it is a stretch that no plain channel reaches"
-        )?;
+        writeln!(out, "           it is a stretch")?;
 
         writeln!(out, "\n== All cores\n{}", load(&self.all_cores.foreign))?;
         for contest in &self.all_cores.contests {
@@ -97,36 +91,30 @@ impl Report {
         }
         writeln!(
             out,
-            "\nrate: delivered, of what was asked; and in any window, starts beyond it"
+            "\nrate: how much of it is delivered, and the most starts beyond it in any window"
         )?;
         writeln!(
             out,
-            "{:<13}{:>10}{:>7}{:>11}{:>16}  target{:>15}  target",
-            "", "starts/s", "burst", "delivered", "min..max", "most beyond"
+            "{:<13}{:>9}{:>7}{:>12}{:>8}{:>13}{:>8}",
+            "", "starts/s", "burst", "delivered", "target", "most beyond", "target"
         )?;
         for rate in &self.rates {
-            let (min, max) = range(&rate.delivered);
-            let (delivered, burst) = (median(&rate.delivered), rate.burst.get());
-            let spread = format!("{:.1}..{:.1}", min * 100.0, max * 100.0);
-            write!(
+            let (delivered, excess) = (median(&rate.delivered), rate.excess);
+            let (enough, within) = match rate.limiter {
+                "governor" => Default::default(),
+                _ => (
+                    format!("≥99{}", mark(delivered >= 0.99)),
+                    format!("≤{}{}", rate.burst.get() + 1, mark(rate.is_within())),
+                ),
+            };
+            writeln!(
                 out,
-                "{:<13}{:>10}{burst:>7}{:>9.1} %{spread:>16}",
+                "{:<13}{:>9}{:>7}{:>10.1} %{enough:>8}{excess:>13.1}{within:>8}",
                 rate.limiter,
                 count(rate.asked.into()),
+                rate.burst,
                 delivered * 100.0
             )?;
-            let excess = rate.excess;
-            match rate.limiter {
-                "governor" => writeln!(out, "  {:<6}{excess:>15.1}", "")?,
-                _ => {
-                    let (enough, within) = (mark(delivered >= 0.99), mark(rate.is_within()));
-                    writeln!(
-                        out,
-                        "  ≥ 99{enough} {excess:>15.1}  ≤ {}{within}",
-                        burst + 1
-                    )?;
-                }
-            }
         }
         writeln!(
             out,
@@ -142,15 +130,15 @@ impl Report {
             out,
             "\ngrowth: ns a job on one core, 2 workers, once started; peak memory in MiB"
         )?;
-        write!(out, "{:<13}", "jobs")?;
+        write!(out, "{:<13}", "thousand jobs")?;
         for point in &first.sizes {
-            write!(out, "{:>11}", count(point.jobs))?;
+            write!(out, "{:>7}", count(point.jobs / 1000))?;
         }
-        writeln!(out, "{:>13}{:>20}", "most/least", "memory, to 100,000")?;
+        writeln!(out, "{:>14}{:>22}", "most/least", "memory, to 100,000")?;
         for growth in &self.growth {
             write!(out, "{:<13}", growth.step)?;
             for point in &growth.sizes {
-                write!(out, "{:>11}", ns(point.ns))?;
+                write!(out, "{:>7}", ns(point.ns))?;
             }
             let memory = growth.sizes.last().and_then(|point| point.memory);
             let memory = match (memory, growth.memory()) {
@@ -159,7 +147,7 @@ impl Report {
                 }
                 _ => "unknown".to_owned(),
             };
-            writeln!(out, "{:>13}{memory:>20}", judged(growth.cost(), Some(1.15)))?;
+            writeln!(out, "{:>14}{memory:>22}", judged(growth.cost(), Some(1.15)))?;
         }
         Ok(())
     }
@@ -230,63 +218,40 @@ impl Report {
     }
 }
 
-/// A head of peers, then a line for each step with its ratio to each of them.
+/// A column for each step, then a line for each peer with the steps' ratios to it.
 fn contest(out: &mut String, contest: &Contest) -> std::fmt::Result {
     let what = format!("{}, {} workers", contest.jobs.name, contest.workers);
-    writeln!(
-        out,
-        "\n{what:<66}{:>33}",
-        format!("{} jobs", count(contest.jobs.count))
-    )?;
-    let head = |out: &mut String, cell: &dyn Fn(&Entry) -> String| {
-        write!(out, "{:33}", "")?;
-        contest
-            .peers
-            .iter()
-            .try_for_each(|peer| write!(out, "{:>11}", cell(peer)))?;
+    let jobs = format!("{} jobs", count(contest.jobs.count));
+    let steps = &contest.steps;
+    let width = if steps.len() > 4 { 11 } else { 13 };
+    let rest = 24 + width * steps.len() - what.len();
+    writeln!(out, "\n{what}{jobs:>rest$}")?;
+
+    let mut line = |name: &str, of: &str, spread: &str, cell: &dyn Fn(&Entry) -> String| {
+        write!(out, "{name:<11}{of:>6}{spread:>7}")?;
+        (steps.iter()).try_for_each(|step| write!(out, "{:>width$}", cell(step)))?;
         writeln!(out)
     };
-    head(out, &|peer| peer.name().to_owned())?;
-    head(out, &|peer| ns(peer.median()))?;
-    head(out, &|peer| spread(peer))?;
-
+    line("", "ns", "spread", &|step| step.name().to_owned())?;
+    line("", "", "", &|step| ns(step.median()))?;
+    line("", "", "", &spread)?;
     let ratios: Vec<_> = contest.ratios().collect();
-    for step in &contest.steps {
-        write!(
-            out,
-            "{:<12}{:>7}{:>14}",
-            step.name(),
-            ns(step.median()),
-            spread(step)
-        )?;
-        for peer in &contest.peers {
+    for peer in &contest.peers {
+        line(peer.name(), &ns(peer.median()), &spread(peer), &|step| {
             let of_both = |ratio: &&Ratio| (ratio.step, ratio.peer) == (step.name(), peer.name());
-            let ratio = ratios
-                .iter()
-                .find(of_both)
-                .expect("each step is over each peer");
-            write!(
-                out,
-                "{:>11}",
-                judged(ratio.value, ratio.target.map(|target| target.at_most))
-            )?;
-        }
-        writeln!(out)?;
+            let ratio = ratios.iter().find(of_both);
+            let ratio = ratio.expect("each step is over each peer");
+            judged(ratio.value, ratio.target.map(|target| target.at_most))
+        })?;
     }
     for (step, variant) in &contest.variants {
         let of_both = |ratio: &&Ratio| (ratio.step, ratio.peer) == (*step, variant.name());
-        let ratio = ratios
-            .iter()
-            .find(of_both)
-            .expect("each variant has its step");
+        let ratio = ratios.iter().find(of_both);
+        let ratio = ratio.expect("each variant has its step");
         let judged = judged(ratio.value, ratio.target.map(|target| target.at_most));
         let name = format!("{step} / {}", variant.name());
-        writeln!(
-            out,
-            "{name:<33}{judged:>11}  of {}, {}",
-            ns(variant.median()),
-            spread(variant)
-        )?;
+        let (of, spread) = (ns(variant.median()), spread(variant));
+        writeln!(out, "{name:<34}{judged:>11} of {of} ns, spread {spread}")?;
     }
     Ok(())
 }
@@ -333,10 +298,7 @@ fn load(foreign: &[f64]) -> String {
     let busy = foreign.iter().filter(|share| **share > FOREIGN).count();
     let verdict = match busy {
         0 => "the machine was quiet".to_owned(),
-        _ => format!(
-            "busy in {busy} of {} rounds, so the ratios are rough",
-            foreign.len()
-        ),
+        _ => format!("busy in {busy} of {} rounds, so rough", foreign.len()),
     };
     format!(
         "Others used {median:.0} % of the machine, {:.0} % at most: {verdict}.",
@@ -356,11 +318,10 @@ fn mark(met: bool) -> char {
     if met { '✓' } else { '✗' }
 }
 
-/// How far the rounds were from their median.
+/// From the fastest to the slowest round, in per cent of the median.
 fn spread(entry: &Entry) -> String {
     let (min, max) = range(&entry.rounds);
-    let beyond = |ns: f64| (ns / entry.median() - 1.0) * 100.0;
-    format!("{:+.0}..{:+.0}%", beyond(min), beyond(max))
+    format!("{:.0}%", (max - min) / entry.median() * 100.0)
 }
 
 fn ns(ns: f64) -> String {

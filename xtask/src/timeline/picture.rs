@@ -233,7 +233,9 @@ fn track(show: Show, scenario: &Scenario, recording: &Recording) -> Track {
         }),
         Show::HandedBack => marks("handed back", handed_back),
         Show::Ticks => {
-            let period = scenario.period().unwrap_or(Duration::MAX);
+            // Closer than this, no two can be told apart.
+            let closest = (recording.end / 1000).max(Duration::from_nanos(1));
+            let period = scenario.period().unwrap_or(Duration::MAX).max(closest);
             let tick = |nth| Some(period.checked_mul(nth)?).filter(|&at| at <= recording.end);
             Track::Marks {
                 name: "ticks",
