@@ -111,6 +111,15 @@ fn takes_a_rate_and_a_burst() {
 }
 
 #[test]
+fn any_rate_above_0_will_do() {
+    for rate in ["1e9", "1e99"] {
+        let output = rate_limited(&["--speed", "100", "--rate", rate, "--jobs", "5"]);
+        assert!(output.status.success(), "{rate}");
+        assert_in_order(&lines(&output), 5);
+    }
+}
+
+#[test]
 fn one_worker_takes_the_jobs_in_order() {
     let output = rate_limited(&["--speed", "50", "--workers", "1", "--jobs", "3"]);
     let (work, results): (Vec<_>, Vec<_>) = lines(&output)

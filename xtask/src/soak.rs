@@ -28,8 +28,9 @@ use crate::output::say;
 use crate::pools::Adapter;
 use crate::steps::Step;
 
-pub use case::Case;
-use witness::Run;
+pub use case::{Case, Fate, Job, Load, Payload, When};
+pub use check::check;
+pub use witness::{Ended, Run};
 
 /// How long to go on, and where to begin.
 #[derive(clap::Args, Debug)]
@@ -245,7 +246,7 @@ fn run_all(runner: usize, steps: &[Step], seeds: impl Iterator<Item = u64>, news
                 return;
             }
             let case = Case::new(&step.promises, seed);
-            let kept = observe(&step, &case).and_then(|run| check::check(&step, &case, &run));
+            let kept = observe(&step, &case).and_then(|run| check(&step, &case, &run));
             say(Some(kept.map(|()| case.jobs.len() as u64)));
         }
     }

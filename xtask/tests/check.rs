@@ -1,0 +1,486 @@
+//! What `cargo xtask soak` says of a run: nothing if it is right, and of each thing that is wrong.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use errors::OnFailure;
+use xtask::pools::End::{Done, Failed, Panicked};
+use xtask::pools::{End, Ending, Event, Plan};
+use xtask::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
+use xtask::steps::STEPS;
+
+const PANICS: Fate = Fate::Panics(Payload::Str);
+
+fn start(worker: usize, job: usize) -> Event {
+    Event::Started { worker, job }
+}
+
+fn finish(worker: usize, job: usize) -> Event {
+    Event::Finished { worker, job }
+}
+
+fn result(job: usize, end: End) -> Event {
+    Event::Result { job, end }
+}
+
+fn back(job: usize) -> Event {
+    Event::HandedBack { job }
+}
+
+fn submitted(job: usize) -> Event {
+    Event::Submitted { job }
+}
+
+fn ended(worker: usize) -> Event {
+    Event::Ended { worker }
+}
+
+/// All that there is to a job that nothing happens to.
+fn done(worker: usize, job: usize) -> [Event; 3] {
+    [start(worker, job), finish(worker, job), result(job, Done)]
+}
+
+fn not_zero(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("tests ask for at least 1")
+}
+
+/// Two workers and jobs of these fates, in a case and a run that are else as plain as they can be.
+struct Test {
+    step: &'static str,
+    case: Case,
+    run: Run,
+}
+
+impl Test {
+    fn new(step: &'static str, fates: &[Fate], log: &[Event]) -> Self {
+        let job = |&fate| Job {
+            gap: Duration::ZERO,
+            yields: 0,
+            waits_for: None,
+            length: Duration::ZERO,
+            fate,
+        };
+        Self {
+            step,
+            case: Case {
+                plan: Plan {
+                    workers: not_zero(2),
+                    max_workers: not_zero(3),
+                    capacity: not_zero(1),
+                    jobs: fates.len(),
+                    reads: usize::MAX,
+                    period: Duration::ZERO,
+                    burst: NonZeroU32::MIN,
+                    on_failure: OnFailure::Continue,
+                    stop_early: false,
+                    submitters: NonZeroUsize::MIN,
+                    ending: Ending::Stop,
+                },
+                jobs: fates.iter().map(job).collect(),
+                stop: When::Never,
+                bad_callback: None,
+                load: Load::Any,
+                busy: 2,
+            },
+            run: Run {
+                log: log.iter().map(|&event| (Duration::ZERO, event)).collect(),
+                callback_panicked: false,
+                ended: Ended::Well,
+                left: 0,
+            },
+        }
+    }
+
+    fn plan(mut self, change: impl FnOnce(&mut Plan)) -> Self {
+        change(&mut self.case.plan);
+        self
+    }
+
+    fn load(mut self, load: Load) -> Self {
+        self.case.load = load;
+        self
+    }
+
+    fn ended(mut self, ended: Ended) -> Self {
+        self.run.ended = ended;
+        self
+    }
+
+    /// When each of the events was, in milliseconds.
+    fn at(mut self, times: &[u64]) -> Self {
+        assert_eq!(times.len(), self.run.log.len());
+        for ((at, _), &time) in self.run.log.iter_mut().zip(times) {
+            *at = Duration::from_millis(time);
+        }
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let step = STEPS.iter().find(|step| step.name == self.step);
+        soak::check(step.expect("it is a step"), &self.case, &self.run)
+    }
+
+    #[track_caller]
+    fn right(self) {
+        assert_eq!(self.check(), Ok(()));
+    }
+
+    #[track_caller]
+    fn wrong(self, wrong: &str) {
+        let said = self.check().expect_err(wrong);
+        assert!(said.starts_with(wrong), "{said}");
+    }
+}
+
+fn test(step: &'static str, log: &[Event]) -> Test {
+    Test::new(step, &[Fate::Done; 3], log)
+}
+
+/// As two workers may do three jobs.
+fn three_jobs() -> Vec<Event> {
+    vec![
+        start(1, 1),
+        start(2, 2),
+        finish(2, 2),
+        result(2, Done),
+        start(2, 3),
+        finish(2, 3),
+        finish(1, 1),
+        result(3, Done),
+        result(1, Done),
+    ]
+}
+
+#[test]
+fn a_plain_run_is_right() {
+    for step in STEPS {
+        test(step.name, &three_jobs()).right();
+    }
+}
+
+#[test]
+fn every_event_has_its_place() {
+    let again = [&three_jobs()[..], &[start(1, 2)]].concat();
+    test("basic", &again).wrong("job 2 started twice");
+    test("basic", &[start(1, 1), start(1, 2)]).wrong("two workers are worker 1");
+    test("basic", &[start(3, 1)]).wrong("there is a worker 3");
+    test("basic", &[start(0, 1)]).wrong("there is a worker 0");
+    test("basic", &[finish(1, 1)]).wrong("worker 1 had None");
+    test("basic", &[start(1, 1), finish(1, 2)]).wrong("worker 1 had Some(1)");
+    test("basic", &[&done(1, 1)[..], &[result(1, Done)]].concat()).wrong("job 1 has two results");
+    test("errors", &[back(1), start(1, 1)]).wrong("job 1 started after it was handed back");
+    test("errors", &[back(1), back(1)]).wrong("job 1 was handed back twice");
+    test("errors", &[start(1, 1), back(1)]).wrong("job 1 was handed back after it had started");
+    test("cancellation", &[ended(1), ended(1)]).wrong("worker 1 ended twice");
+    test("cancellation", &[start(1, 1), ended(1)]).wrong("worker 1 ended with a job in hand");
+    test("cancellation", &[ended(1), start(1, 1)])
+        .wrong("worker 1, which had ended, started job 1");
+}
+
+#[test]
+fn workers_are_as_many_as_they_may_be() {
+    let three = [start(1, 1), start(2, 2), start(7, 3)];
+    test("dynamic", &three).wrong("jobs still run after the end"); // but there may be three
+    test("dynamic", &three)
+        .plan(|plan| plan.max_workers = not_zero(2))
+        .wrong("3 jobs at once");
+    test("dynamic", &three)
+        .plan(|plan| plan.max_workers = not_zero(1)) // less than the fewest
+        .wrong("3 jobs at once");
+    test("basic", &three).wrong("there is a worker 7");
+}
+
+#[test]
+fn jobs_start_in_order_where_that_can_be_told() {
+    let log = [done(1, 2), done(1, 1), done(1, 3)].concat();
+    let one_worker = |plan: &mut Plan| plan.workers = NonZeroUsize::MIN;
+    test("basic", &log).right(); // another worker may have had job 1 in its hands
+    test("basic", &log)
+        .plan(one_worker)
+        .wrong("job 1 started after job 2");
+    test("cancellation", &log).wrong("job 1 started after job 2");
+    let two_submitters = |plan: &mut Plan| {
+        one_worker(plan);
+        plan.submitters = not_zero(2);
+    };
+    test("dispatcher", &log)
+        .plan(one_worker)
+        .wrong("job 1 started after job 2");
+    test("dispatcher", &log).plan(two_submitters).right();
+}
+
+#[test]
+fn each_job_comes_to_what_it_was_to_come_to() {
+    let fates = [Fate::Done, Fate::Fails, PANICS];
+    let log = |second, third| {
+        [
+            &done(1, 1)[..],
+            &[start(1, 2), finish(1, 2), result(2, second)],
+            &[start(1, 3), finish(1, 3), result(3, third)],
+        ]
+        .concat()
+    };
+    Test::new("errors", &fates, &log(Failed, Panicked)).right();
+    Test::new("errors", &fates, &log(Done, Panicked)).wrong("job 2 is Done, not Some(Failed)");
+    Test::new("errors", &fates, &log(Failed, Failed)).wrong("job 3 is Failed, not Some(Panicked)");
+    test("basic", &[start(1, 1), result(1, Done)]).wrong("job 1 is Done, not Some(Lost)");
+    test("basic", &three_jobs()[..8]).wrong("job 1 came to None, not Some(Done)");
+    test("basic", &three_jobs()[..7]).wrong("job 1 came to None, not Some(Done)");
+    test("basic", &three_jobs()[..6]).wrong("jobs still run after the end: {1: 1}");
+}
+
+#[test]
+fn no_job_is_lost() {
+    let two = [done(1, 1), done(2, 2)].concat();
+    let and = |more: &[Event]| [&two[..], more].concat();
+    for step in STEPS {
+        let wrong = match step.name {
+            "job-struct" => "job 3 came to None, not Some(Lost)",
+            _ => "job 3 was lost",
+        };
+        test(step.name, &two).wrong(wrong);
+    }
+    test("cancellation", &and(&[submitted(3), Event::Stop, back(3)])).right();
+    test("cancellation", &and(&[submitted(3), Event::Stop])).wrong("job 3 was lost");
+    test("cancellation", &and(&[back(3)])).wrong("job 3 was lost"); // nobody had cancelled
+    test("rate-limited", &and(&[Event::Stop, back(3)])).right();
+    test("rate-limited", &and(&[Event::Stop])).wrong("job 3 was lost");
+    test("dispatcher", &and(&[Event::Stop, back(3)])).right();
+    test("dispatcher", &and(&[Event::Stop])).wrong("job 3 was lost");
+    test("basic", &and(&[Event::Stop, back(3)])).wrong("job 3 was lost"); // it cannot be stopped
+
+    // Who hands in jobs to `cancellation` ends with the first that is refused.
+    let refused = [&done(1, 1)[..], &[Event::Stop, back(2)]].concat();
+    test("cancellation", &refused).right();
+    test("rate-limited", &refused).wrong("job 3 was lost");
+    let submitted_later = [&[submitted(3)], &refused[..]].concat();
+    test("cancellation", &submitted_later).wrong("job 3 was lost");
+
+    // Nobody reads more than one result.
+    let unread = |step| test(step, &done(1, 1)).plan(|plan| plan.reads = 1);
+    unread("waitgroup").right();
+    test("waitgroup", &done(1, 1))
+        .plan(|plan| plan.reads = 2)
+        .wrong("job 2 was lost");
+}
+
+#[test]
+fn a_failure_may_stop_it_all() {
+    let fates = [Fate::Fails, Fate::Done];
+    let log = [start(1, 1), finish(1, 1), result(1, Failed), back(2)];
+    let stop = |plan: &mut Plan| plan.on_failure = OnFailure::Stop;
+    Test::new("errors", &fates, &log).plan(stop).right();
+    Test::new("errors", &fates, &log).wrong("job 2 was lost");
+    Test::new("errors", &fates, &log[..3])
+        .plan(stop)
+        .wrong("job 2 was lost");
+    Test::new(
+        "errors",
+        &[Fate::Done; 2],
+        &[&done(1, 1)[..], &[back(2)]].concat(),
+    )
+    .plan(stop)
+    .wrong("job 2 was lost");
+
+    let goes_on = [&log[..3], &done(1, 2)].concat();
+    Test::new("errors", &fates, &goes_on).right();
+    Test::new("errors", &fates, &goes_on)
+        .plan(stop)
+        .wrong("worker 1, which had ended, started job 2");
+    Test::new("basic", &fates, &goes_on).plan(stop).right(); // it does not look at results
+}
+
+#[test]
+fn a_panic_costs_what_the_step_says() {
+    let fates = [PANICS, Fate::Done];
+    let log = [&[start(1, 1), finish(1, 1)][..], &done(2, 2)].concat();
+    Test::new("basic", &fates, &log)
+        .ended(Ended::JobPanic)
+        .right();
+    Test::new("basic", &fates, &log).wrong("the pool ended Well");
+    Test::new("basic", &fates, &log)
+        .ended(Ended::CallbackPanic)
+        .wrong("the pool ended CallbackPanic");
+    Test::new(
+        "basic",
+        &[Fate::Done; 2],
+        &[done(1, 1), done(2, 2)].concat(),
+    )
+    .ended(Ended::JobPanic)
+    .wrong("the pool ended JobPanic");
+    Test::new("dynamic", &fates, &log).right();
+    Test::new("dynamic", &fates, &log)
+        .ended(Ended::JobPanic)
+        .wrong("the pool ended JobPanic");
+
+    let same_worker = [&[start(1, 1), finish(1, 1)][..], &done(1, 2)].concat();
+    for step in ["basic", "dynamic"] {
+        Test::new(step, &fates, &same_worker).wrong("worker 1, which had ended, started job 2");
+    }
+    let reported = [
+        &[start(1, 1), finish(1, 1), result(1, Panicked)][..],
+        &done(1, 2),
+    ]
+    .concat();
+    Test::new("errors", &fates, &reported).right();
+
+    // With the last worker goes what it would have done.
+    let all = [PANICS, PANICS, Fate::Done];
+    let both = [start(1, 1), finish(1, 1), start(2, 2), finish(2, 2)];
+    Test::new("basic", &all, &both)
+        .ended(Ended::JobPanic)
+        .right();
+    Test::new("basic", &all, &both)
+        .plan(|plan| plan.workers = not_zero(3))
+        .ended(Ended::JobPanic)
+        .wrong("job 3 was lost");
+
+    // The caller gets either the panic or the jobs that were never started.
+    let cancelled = [start(1, 1), finish(1, 1), Event::Stop];
+    Test::new("rate-limited", &fates, &cancelled)
+        .ended(Ended::JobPanic)
+        .right();
+    Test::new("rate-limited", &fates, &cancelled[..2])
+        .ended(Ended::JobPanic)
+        .wrong("job 2 was lost");
+}
+
+#[test]
+fn a_panic_in_a_callback_ends_some_pools() {
+    let panicked = |step, ended| {
+        let mut test = test(step, &done(1, 1)).ended(ended);
+        test.run.callback_panicked = true;
+        test
+    };
+    panicked("basic", Ended::CallbackPanic).right(); // no more is promised
+    panicked("basic", Ended::Well).wrong("the pool ended Well");
+    panicked("dispatcher", Ended::Well).wrong("job 2 was lost"); // it goes on
+    panicked("dispatcher", Ended::CallbackPanic).wrong("the pool ended CallbackPanic");
+    test("basic", &three_jobs())
+        .ended(Ended::CallbackPanic)
+        .wrong("the pool ended CallbackPanic");
+}
+
+#[test]
+fn a_future_that_is_dropped_takes_its_jobs_along() {
+    let dropped = |step, log: &[Event]| test(step, log).plan(|plan| plan.ending = Ending::Drop);
+    let log = [start(1, 1), Event::Stop];
+    dropped("cancellation", &log).right();
+    dropped("rate-limited", &log).right();
+    dropped("dispatcher", &log).wrong("jobs still run after the end"); // it does them
+    dropped("cancellation", &log[..1]).wrong("jobs still run after the end"); // it was not dropped
+    test("cancellation", &log).wrong("jobs still run after the end"); // but cancelled
+    let and_on = [&log[..], &[start(2, 2)]].concat();
+    dropped("cancellation", &and_on).wrong("job 2 started after the pool was cancelled");
+    dropped("cancellation", &log)
+        .ended(Ended::JobPanic)
+        .wrong("the pool ended JobPanic");
+}
+
+#[test]
+fn after_a_cancel_no_job_starts_and_after_a_stop_all_do() {
+    let log = [&[Event::Stop][..], &three_jobs()].concat();
+    for step in ["cancellation", "rate-limited"] {
+        test(step, &log).wrong("job 1 started after the pool was cancelled");
+    }
+    for step in ["dispatcher", "dynamic"] {
+        test(step, &log).right();
+    }
+}
+
+#[test]
+fn every_worker_ends() {
+    let and = |more: &[Event]| [&three_jobs()[..], more].concat();
+    test("cancellation", &and(&[ended(1), ended(2)])).right();
+    test("cancellation", &and(&[ended(2)])).wrong("1 of 2 workers ended");
+    test("dynamic", &and(&[ended(1), ended(2), ended(3)])).right(); // ids are never used again
+    test("dynamic", &and(&[ended(1), ended(3)])).wrong("2 of 3 workers ended");
+    test("dynamic", &and(&[ended(1)])).wrong("1 of 2 workers ended");
+    let panicked = [&[start(1, 1), finish(1, 1), ended(2)][..]].concat();
+    Test::new("cancellation", &[PANICS], &panicked)
+        .ended(Ended::JobPanic)
+        .right(); // one has ended, one was lost
+
+    let mut left = test("basic", &three_jobs());
+    left.run.left = 2;
+    left.wrong("2 threads or tasks are left");
+}
+
+#[test]
+fn the_limiter_keeps_to_its_rate() {
+    let starts = |times: [u64; 3], period, burst| {
+        let log = [done(1, 1), done(1, 2), done(1, 3)].concat();
+        let [a, b, c] = times;
+        test("rate-limited", &log)
+            .at(&[a, a, a, b, b, b, c, c, c])
+            .plan(|plan| {
+                plan.period = Duration::from_millis(period);
+                plan.burst = NonZeroU32::new(burst).expect("tests ask for at least 1");
+            })
+    };
+    starts([10, 20, 30], 10, 1).right();
+    starts([10, 25, 35], 10, 1).right();
+    starts([9, 20, 30], 10, 1).wrong("job 1 started too early for the limiter");
+    starts([10, 19, 30], 10, 1).wrong("job 2 started too early for the limiter");
+    starts([10, 25, 30], 10, 1).wrong("job 3 started too early for the limiter");
+    starts([20, 20, 30], 10, 2).right();
+    starts([20, 20, 29], 10, 2).wrong("job 3 started too early for the limiter");
+    starts([15, 20, 30], 10, 2).right();
+    starts([10, 10, 30], 10, 2).wrong("job 2 started too early for the limiter");
+    starts([90, 90, 90], 10, 2).wrong("job 3 started too early for the limiter");
+    starts([0, 0, 0], 0, 1).right();
+}
+
+const UP: Event = Event::ScaledUp { count: 1 };
+const DOWN: Event = Event::ScaledDown { count: 1 };
+
+#[test]
+fn the_scaler_keeps_to_its_bounds() {
+    let and = |more: &[Event]| [&three_jobs()[..], more].concat();
+    test("dynamic", &and(&[UP, DOWN, UP, DOWN])).right();
+    test("dynamic", &and(&[UP, UP])).wrong("4 workers, at 0ns");
+    test("dynamic", &and(&[DOWN])).wrong("1 workers, at 0ns");
+    test("dynamic", &and(&[UP, DOWN]))
+        .load(Load::Light)
+        .wrong("scaled under a constant load that the fewest can do");
+    test("basic", &and(&[UP, UP])).right(); // it has no scaler
+}
+
+#[test]
+fn a_full_queue_takes_all_workers() {
+    let heavy = |before: &[Event], at: u64| {
+        let log = [before, &[submitted(3)], &three_jobs()].concat();
+        let mut times = vec![at; log.len()];
+        times[..before.len()].fill(0);
+        test("dynamic", &log).load(Load::Heavy).at(&times)
+    };
+    heavy(&[UP], 100).right();
+    heavy(&[], 1).right(); // the scaler has not looked yet
+    heavy(&[], 100).wrong("2 workers although the queue was full, at 100ms");
+    heavy(&[UP, DOWN, UP], 100).wrong("2 workers although the queue is full, at 0ns");
+}
+
+#[test]
+fn idle_for_long_there_are_the_fewest() {
+    let idle = |log: &[Event], stop_at: u64| {
+        let jobs = three_jobs();
+        let all = [&[UP], &jobs[..], log, &[Event::Stop, ended(1), ended(2)]].concat();
+        let mut times = vec![10; all.len()];
+        times[1 + jobs.len()..].fill(stop_at);
+        test("dynamic", &all).at(&times)
+    };
+    idle(&[DOWN, ended(3)], 1000).right();
+    idle(&[], 1000).wrong("idle for long, and there are 2 workers, to be 3");
+    idle(&[], 20).right(); // not for long
+    idle(&[], 1000)
+        .plan(|plan| plan.period = Duration::from_secs(1))
+        .right();
+
+    let jobs = three_jobs();
+    let still = [&jobs[..], &[Event::Stop, ended(1), ended(2), ended(3)]].concat();
+    let mut times = vec![0; still.len()];
+    times[jobs.len()..].fill(1000);
+    test("dynamic", &still)
+        .at(&times)
+        .wrong("idle for long, and there are 3 workers, to be 2");
+}
