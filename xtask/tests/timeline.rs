@@ -107,6 +107,20 @@ fn fits_the_terminal() {
     }
 }
 
+#[test]
+fn lines_are_broken_only_where_the_next_word_has_no_room() {
+    for width in 20..100 {
+        let drawn = text(&picture(&step("rate-limited")), width, false);
+        let head = drawn.lines().skip(1).take_while(|line| !line.is_empty()); // of the caption
+        let head = Vec::from_iter(head.skip_while(|line| !line.starts_with("3 workers")));
+        assert!(!head.is_empty(), "{drawn}");
+        for pair in head.windows(2) {
+            let (word, _) = pair[1].split_once(' ').unwrap_or((pair[1], ""));
+            assert!(pair[0].len() + 1 + word.len() > width, "{width}: {drawn}");
+        }
+    }
+}
+
 fn timeline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_xtask"));
     program.arg("timeline").args(arguments);
@@ -250,6 +264,200 @@ fn the_queue_is_drawn_in_full_however_long() {
     dispatcher.scenario.jobs = 500;
     let drawn = text(&picture(&dispatcher), 80, false);
     assert!(drawn.contains("Longest queue:         497 jobs"), "{drawn}");
+    assert!(
+        drawn.contains("\nqueue 497 │█"),
+        "however short that was: {drawn}"
+    );
+}
+
+#[test]
+fn workers_that_are_not_drawn_are_counted() {
+    let mut basic = step("basic");
+    for (workers, expected) in [(32, false), (100, true)] {
+        basic.scenario.workers = NonZeroUsize::new(workers).expect("not 0");
+        let drawn = text(&picture(&basic), 80, false);
+        assert_eq!(
+            drawn.contains("│ and 68 more workers\n"),
+            expected,
+            "{drawn}"
+        );
+        assert_eq!(drawn.contains(" more workers"), expected, "{drawn}");
+    }
+}
+
+#[test]
+fn colours_tell_what_came_of_a_job() {
+    let colours = |name| {
+        let drawn = text::draw(
+            &picture(&step(name)),
+            Paper {
+                width: 80,
+                ascii: false,
+            },
+        );
+        // red: failed, yellow: late, magenta: panicked, cyan: done
+        [31, 33, 35, 36].map(|code| drawn.contains(&format!("\x1b[{code}m")))
+    };
+    assert_eq!(colours("basic"), [false, false, false, true]);
+    assert_eq!(colours("errors"), [true, false, true, true]);
+    assert_eq!(colours("cancellation"), [false, true, false, true]);
+
+    let paper = Paper {
+        width: 80,
+        ascii: false,
+    };
+    let drawn = text::draw(&picture(&step("errors")), paper);
+    for bar in ["\x1b[31m▐▒▒▒▒", "\x1b[35m▐░░░░", "\x1b[36m▐████"] {
+        assert!(drawn.contains(bar), "one colour from end to end: {drawn}");
+    }
+}
+
+/// Short jobs that start one by one, as far apart as `rate` says.
+fn short_jobs(rate: f64) -> Picture {
+    let mut step = step("rate-limited");
+    step.scenario.workers = NonZeroUsize::new(2).expect("2 is not 0");
+    step.scenario.jobs = 13;
+    step.scenario.rate = Some(rate);
+    picture(&step)
+}
+
+/// In text each bar is a column then. Its number is beside it, where there is room for it and a
+/// column more, and never between two bars.
+#[test]
+fn numbers_have_their_place_beside_bars_in_text() {
+    let picture = short_jobs(0.7);
+    for width in 30..100 {
+        let drawn = text(&picture, width, false);
+        let rows = drawn.lines().filter_map(|line| {
+            let (name, row) = line.split_once('│')?;
+            name.starts_with("worker").then(|| row.to_owned())
+        });
+        let rows = Vec::from_iter(rows);
+        let bars: usize = rows.iter().map(|row| row.matches('█').count()).sum();
+        assert_eq!(bars, 13, "{drawn}");
+
+        for row in &rows {
+            let gaps = Vec::from_iter(row.split('█'));
+            let (_, between) = gaps.split_last().expect("there is the end of the row");
+            for gap in between {
+                assert!(gap.is_empty() || gap.contains('·'), "{width}: {drawn}");
+            }
+        }
+        let numbers: usize = rows
+            .iter()
+            .map(|row| {
+                row.split(['·', '█'])
+                    .filter(|word| !word.is_empty())
+                    .count()
+            })
+            .sum();
+        assert!(numbers == 13 || width < 57, "{width}: {drawn}");
+    }
+}
+
+/// The attribute of a line of SVG, in pixels.
+fn pixels(line: &str, attribute: &str) -> f64 {
+    let (_, rest) = line
+        .split_once(&format!(" {attribute}=\""))
+        .expect("it has one");
+    let (number, _) = rest.split_once('"').expect("it ends");
+    number.parse().expect("it is a number")
+}
+
+/// Where a line of SVG has text, from left to right.
+fn extent(line: &str) -> (f64, f64) {
+    let (head, rest) = line.split_once('>').expect("it is an element");
+    let (text, _) = rest.split_once('<').expect("it ends");
+    let (x, width) = (pixels(line, "x"), text.chars().count() as f64 * 7.4);
+    if head.contains("right") {
+        (x - width, x)
+    } else if head.contains("middle") || head.contains("\"in\"") {
+        (x - width / 2.0, x + width / 2.0)
+    } else {
+        (x, x + width)
+    }
+}
+
+/// A number is in its bar or beside it, on no other bar, and is left out only where there is no room.
+#[test]
+fn numbers_have_their_place_beside_bars_in_svg() {
+    for rate in (2..60).map(|tenths| f64::from(tenths) / 10.0) {
+        let svg = svg::draw(&short_jobs(rate));
+        let lines = || svg.lines();
+        let bars = lines().filter(|line| line.contains("rx=\"4\""));
+        let bars = bars.map(|line| {
+            let (x, y) = (pixels(line, "x"), pixels(line, "y"));
+            (
+                x,
+                x + pixels(line, "width"),
+                y + pixels(line, "height") / 2.0 + 4.5,
+            )
+        });
+        let bars = Vec::from_iter(bars);
+        assert_eq!(bars.len(), 13);
+
+        let in_a_row = |base: f64| bars.iter().filter(move |bar| (bar.2 - base).abs() < 0.1);
+        let labels = lines().filter(|line| line.starts_with("<text ") && pixels(line, "x") > 100.0);
+        let labels = labels.filter(|line| in_a_row(pixels(line, "y")).next().is_some());
+        let mut labelled = 0;
+        for label in labels {
+            let (from, to) = extent(label);
+            let inside = in_a_row(pixels(label, "y")).filter(|bar| bar.0 <= from && to <= bar.1);
+            let clear = in_a_row(pixels(label, "y")).all(|bar| to <= bar.0 || bar.1 <= from);
+            assert!(inside.count() == 1 || clear, "{rate}: {label}");
+            labelled += 1;
+        }
+        let gap = |bar: &(f64, f64, f64)| {
+            let others = in_a_row(bar.2).map(|other| other.0).filter(|&x| x > bar.0);
+            others.fold(844.0, f64::min) - bar.1
+        };
+        let with_room = bars.iter().filter(|bar| gap(bar) > 2.0 * 7.4 + 4.5);
+        assert!(labelled >= with_room.count(), "{rate}: {svg}");
+    }
+}
+
+/// Whatever the number of workers, and wherever the last mark is.
+#[test]
+fn svg_keeps_to_the_page() {
+    for timeout in (1..60).map(|tenths| f64::from(tenths) / 10.0) {
+        let mut step = step("cancellation");
+        step.scenario.timeout = Some(timeout);
+        let svg = svg::draw(&picture(&step));
+        for line in svg.lines().filter(|line| line.starts_with("<text ")) {
+            let (from, to) = extent(line);
+            assert!(from >= 0.0 && to <= 880.0, "{timeout}: {line}");
+        }
+    }
+    let pitch = |workers| {
+        let mut step = step("basic");
+        step.scenario.workers = NonZeroUsize::new(workers).expect("not 0");
+        let svg = svg::draw(&picture(&step));
+        let y = |name| {
+            pixels(
+                svg.lines().find(|line| line.contains(name)).expect(name),
+                "y",
+            )
+        };
+        y(">worker 2<") - y(">worker 1<")
+    };
+    assert_eq!(pitch(3), pitch(10));
+    assert!(pitch(11) < pitch(10), "many workers are drawn smaller");
+}
+
+#[test]
+fn what_came_of_jobs_is_listed() {
+    let mut errors = step("errors");
+    for (jobs, failed) in [
+        (12, "Failed:             3 6 9 12\n"),
+        (
+            60,
+            "Failed:             3 6 9 12 15 18 21 24 27 30 33 36 and 8 more\n",
+        ),
+    ] {
+        errors.scenario.jobs = jobs;
+        let drawn = text(&picture(&errors), 80, false);
+        assert!(drawn.contains(failed), "{drawn}");
+    }
 }
 
 #[test]
@@ -283,6 +491,7 @@ fn traces_are_in_the_trace_event_format() {
         let unit = trace["displayTimeUnit"].as_str();
         assert!(unit == Some("ms") || unit == Some("ns"));
 
+        let is_a_kind = |name| ["done", "late", "failed", "panicked"].contains(&name);
         let mut phases = BTreeMap::<_, usize>::new();
         for event in trace["traceEvents"].as_array().expect("a list of events") {
             let phase = event["ph"].as_str().expect("every event has a phase");
@@ -292,7 +501,7 @@ fn traces_are_in_the_trace_event_format() {
             assert!(event["ts"].is_number(), "microseconds: {event}");
             let args = event["args"].as_object();
             let fits = match phase {
-                "X" => event["dur"].is_number() && event["cat"].is_string(),
+                "X" => event["dur"].is_number() && event["cat"].as_str().is_some_and(is_a_kind),
                 "C" => args.is_some_and(|args| args.values().all(Value::is_number)),
                 "i" => ["g", "p", "t"].map(Some).contains(&event["s"].as_str()),
                 "M" => match event["name"].as_str() {

@@ -73,10 +73,7 @@ fn category(kind: Kind) -> &'static str {
     }
 }
 
-/// The format's unit of time; as a whole number where it is one.
+/// The format's unit of time.
 fn microseconds(time: Duration) -> Value {
-    match time.subsec_nanos() % 1000 {
-        0 => u64::try_from(time.as_micros()).unwrap_or(u64::MAX).into(),
-        _ => (time.as_secs_f64() * 1e6).into(),
-    }
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).into()
 }
