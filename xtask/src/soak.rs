@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fmt;
 use std::future;
 use std::io::{self, IsTerminal};
+use std::iter;
 use std::ops::ControlFlow;
 use std::panic;
 use std::process;
@@ -66,30 +67,27 @@ pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     let interrupted = interrupted()?;
     let begin = Instant::now();
 
-    let (count, stride, length) = match (flags.seed, flags.minutes) {
-        (Some(_), None) => (1000, 0, Duration::MAX),
-        (_, minutes) => (u64::MAX, 1, minutes.unwrap_or(Duration::from_secs(60))),
-    };
     let random = || {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map(|now| now.as_secs() * 1_000_000)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok::<_, Box<dyn Error>>(u64::try_from(now.as_micros())?)
     };
     let first = flags.seed.map_or_else(random, Ok)?;
-    let seeds = (0..count)
-        .map(move |n| first.wrapping_add(n * stride))
-        .take_while(move |_| begin.elapsed() < length); // the runs in hand end, or are stuck
-    let mut progress = Progress {
-        next: Duration::ZERO,
-    };
-
-    let tally = explore(steps, seeds, PATIENCE, |tally| {
+    let mut progress = Progress::new();
+    let look_up = |tally: &Tally| {
         progress.show(begin.elapsed(), first, tally);
         match interrupted.load(Relaxed) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    });
+    };
+    let tally = match (flags.seed, flags.minutes) {
+        (Some(seed), None) => explore(steps, iter::repeat_n(seed, 1000), PATIENCE, look_up),
+        (_, minutes) => {
+            let length = minutes.unwrap_or(Duration::from_secs(60));
+            let seeds = (first..=u64::MAX).take_while(move |_| begin.elapsed() < length);
+            explore(steps, seeds, PATIENCE, look_up) // the runs in hand end, or are stuck
+        }
+    };
     progress.clear();
     let tally = tally?;
     let seconds = begin.elapsed().as_secs_f64();
@@ -173,43 +171,34 @@ pub fn explore(
     let (news, inbox) = channel();
     for (runner, steps) in [threads, tasks].into_iter().enumerate() {
         let (news, seeds) = (news.clone(), seeds.clone());
-        thread::Builder::new().spawn(move || run_all(runner, &steps, seeds, news))?;
+        thread::Builder::new().spawn(move || {
+            _ = run_all(runner, &steps, seeds, news);
+        })?;
     } // never joined: a run may be stuck
     drop(news);
 
     let mut tally = Tally::new();
-    let mut running = [None, None];
-    let mut next_look = Instant::now();
+    let mut running = BTreeMap::from([(0, None), (1, None)]);
     loop {
         match inbox.recv_timeout(TICK) {
-            Ok(News {
-                runner,
-                step,
-                seed,
-                ended: None,
-            }) => running[runner] = Some((Instant::now(), step, seed)),
-            Ok(News {
-                runner,
-                step,
-                seed,
-                ended: Some(ended),
-            }) => {
-                running[runner] = None;
+            Ok(News::Starts { runner, step, seed }) => {
+                running.insert(runner, Some((Instant::now(), step, seed)));
+            }
+            Ok(News::Ends { step, seed, ended }) => {
                 let count = tally.entry(step.name).or_default();
                 count.runs += 1;
                 count.jobs += ended.map_err(|wrong| Broken { step, seed, wrong })?;
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) if running.iter().all(Option::is_none) => {
-                return Ok(tally);
+            Ok(News::Done { runner }) => {
+                running.remove(&runner);
+                if running.is_empty() {
+                    return Ok(tally);
+                }
             }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err("a check panicked".into()),
         }
-        if Instant::now() < next_look {
-            continue;
-        }
-        next_look = Instant::now() + TICK;
-        for (since, step, seed) in running.into_iter().flatten() {
+        for (since, step, seed) in running.values().copied().flatten() {
             if since.elapsed() > patience {
                 let wrong = format!("stuck for {patience:?}");
                 return Err(Broken { step, seed, wrong }.into());
@@ -221,35 +210,41 @@ pub fn explore(
     }
 }
 
-/// What a runner says of a run.
-struct News {
-    runner: usize,
-    step: Step,
-    seed: u64,
-    /// How many jobs it had, or what was wrong; nothing when it starts.
-    ended: Option<Result<u64, String>>,
+/// What a runner says.
+enum News {
+    Starts {
+        runner: usize,
+        step: Step,
+        seed: u64,
+    },
+    Ends {
+        step: Step,
+        seed: u64,
+        /// How many jobs it had, or what was wrong.
+        ended: Result<u64, String>,
+    },
+    Done {
+        runner: usize,
+    },
 }
 
-fn run_all(runner: usize, steps: &[Step], seeds: impl Iterator<Item = u64>, news: Sender<News>) {
+/// Ends early once nobody listens any more.
+fn run_all(
+    runner: usize,
+    steps: &[Step],
+    seeds: impl Iterator<Item = u64>,
+    news: Sender<News>,
+) -> Option<()> {
     for seed in seeds {
         for &step in steps {
-            let say = |ended| {
-                let wanted = news.send(News {
-                    runner,
-                    step,
-                    seed,
-                    ended,
-                });
-                wanted.is_ok()
-            };
-            if !say(None) {
-                return;
-            }
+            news.send(News::Starts { runner, step, seed }).ok()?;
             let case = Case::new(&step.promises, seed);
             let kept = observe(&step, &case).and_then(|run| check(&step, &case, &run));
-            say(Some(kept.map(|()| case.jobs.len() as u64)));
+            let ended = kept.map(|()| case.jobs.len() as u64);
+            news.send(News::Ends { step, seed, ended }).ok()?;
         }
     }
+    news.send(News::Done { runner }).ok()
 }
 
 /// Runs the step's pool as the case says.
@@ -291,34 +286,74 @@ impl Error for Broken {}
 /// How far it is, on standard error: a line that is overwritten, or if that is no terminal, a line now
 /// and then.
 struct Progress {
+    overwrites: bool,
+    period: Duration,
     next: Duration,
 }
 
 impl Progress {
+    fn new() -> Self {
+        let overwrites = io::stderr().is_terminal();
+        Self {
+            overwrites,
+            period: Duration::from_secs(if overwrites { 1 } else { 30 }),
+            next: Duration::ZERO,
+        }
+    }
+
+    fn is_due(&mut self, now: Duration) -> bool {
+        let due = now >= self.next;
+        if due {
+            self.next = now + self.period;
+        }
+        due
+    }
+
     fn show(&mut self, now: Duration, first: u64, tally: &Tally) {
-        if now < self.next {
+        if !self.is_due(now) {
             return;
         }
-        let (seconds, runs) = (
-            now.as_secs(),
-            tally.values().map(|count| count.runs).sum::<u64>(),
-        );
-        let line = format!("{seconds} s: {runs} runs, seeds from {first}");
-        match io::stderr().is_terminal() {
-            true => {
-                eprint!("\r{line}");
-                self.next += Duration::from_secs(1);
-            }
-            false => {
-                eprintln!("{line}");
-                self.next += Duration::from_secs(30);
-            }
+        let runs: u64 = tally.values().map(|count| count.runs).sum();
+        let line = format!("{} s: {runs} runs, seeds from {first}", now.as_secs());
+        match self.overwrites {
+            true => eprint!("\r{line}"),
+            false => eprintln!("{line}"),
         }
     }
 
     fn clear(&self) {
-        if io::stderr().is_terminal() {
+        if self.overwrites {
             eprintln!();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_are_above_0() {
+        assert_eq!(minutes("1.5"), Ok(Duration::from_secs(90)));
+        for text in ["0", "-1", "inf", "NaN", "x"] {
+            assert_eq!(minutes(text), Err("takes a number above 0"), "{text}");
+        }
+    }
+
+    #[test]
+    fn seeds_are_whole_numbers() {
+        assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
+        assert!(seed("-1").is_err());
+    }
+
+    #[test]
+    fn progress_is_shown_now_and_then() {
+        let mut progress = Progress {
+            overwrites: false,
+            period: Duration::from_secs(30),
+            next: Duration::ZERO,
+        };
+        let due = [0, 1, 29, 30, 31, 59, 60].map(|now| progress.is_due(Duration::from_secs(now)));
+        assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }

@@ -1,11 +1,16 @@
 //! What `cargo xtask soak` says of a run: nothing if it is right, and of each thing that is wrong.
 
+use std::any::Any;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use errors::OnFailure;
 use xtask::pools::End::{Done, Failed, Panicked};
 use xtask::pools::{End, Ending, Event, Plan};
+use xtask::promises::Stop;
 use xtask::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
 use xtask::steps::STEPS;
 
@@ -455,7 +460,7 @@ fn a_full_queue_takes_all_workers() {
         test("dynamic", &log).load(Load::Heavy).at(&times)
     };
     heavy(&[UP], 100).right();
-    heavy(&[], 1).right(); // the scaler has not looked yet
+    heavy(&[], 2).right(); // the scaler may not have looked yet
     heavy(&[], 100).wrong("2 workers although the queue was full, at 100ms");
     heavy(&[UP, DOWN, UP], 100).wrong("2 workers although the queue is full, at 0ns");
 }
@@ -483,4 +488,125 @@ fn idle_for_long_there_are_the_fewest() {
     test("dynamic", &still)
         .at(&times)
         .wrong("idle for long, and there are 3 workers, to be 2");
+}
+
+#[test]
+fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
+    let deadline = |step, stop| {
+        let mut test = test(step, &[]);
+        test.case.stop = stop;
+        for (job, length) in test.case.jobs.iter_mut().zip([30, 40, 50]) {
+            job.gap = Duration::from_millis(100);
+            job.length = Duration::from_millis(length);
+        }
+        test.case.plan.period = Duration::from_millis(9);
+        let step = STEPS.iter().find(|one| one.name == step);
+        let deadline = test.case.deadline(step.expect("it is a step"));
+        u64::try_from(deadline.as_millis()).expect("it is soon")
+    };
+    let after = |time| When::After(Duration::from_millis(time));
+    let all = 3 * 100 + (30 + 40 + 50) / 2; // until the last start at the latest
+    assert_eq!(deadline("cancellation", When::Never), all + 50 + 1);
+    assert_eq!(deadline("rate-limited", When::Never), 3 * 10 + all + 50 + 1);
+    assert_eq!(deadline("cancellation", When::AtOnce), 50 + 1);
+    assert_eq!(deadline("cancellation", after(200)), 200 + 50 + 1);
+    assert_eq!(deadline("cancellation", after(10_000)), all + 50 + 1);
+    assert_eq!(deadline("dynamic", after(200)), all + 200 + 50 + 1);
+}
+
+/// Two workers do four jobs, of which the second waits until the third has started.
+fn observed(step: &str, change: fn(&mut Case)) -> Run {
+    let step = *STEPS.iter().find(|one| one.name == step).expect("a step");
+    let mut case = test(step.name, &[]).case;
+    case.jobs.push(case.jobs[0]);
+    case.plan.jobs = 4;
+    case.jobs[1].waits_for = Some(3);
+    case.stop = match step.promises.stop {
+        Stop::Drains => When::Started(4), // these go on until they are stopped
+        _ => When::Never,
+    };
+    change(&mut case);
+    let (done, ended) = mpsc::channel();
+    let run = {
+        let case = case.clone();
+        thread::spawn(move || done.send(soak::observe(&step, &case)));
+        let run = ended.recv_timeout(Duration::from_secs(60));
+        run.expect("it ends within a minute").expect("it runs")
+    };
+    assert_eq!(soak::check(&step, &case, &run), Ok(()), "{}", step.name);
+    run
+}
+
+#[test]
+fn jobs_wait_for_each_other() {
+    let number =
+        |run: &Run, is: fn(&Event) -> bool| run.log.iter().position(|(_, event)| is(event));
+    let second_ends = |event: &Event| matches!(event, Event::Finished { job: 2, .. });
+    let third_starts = |event: &Event| matches!(event, Event::Started { job: 3.., .. });
+    let changes: [fn(&mut Case); 3] = [
+        |_| {},
+        |case| case.jobs[0].fate = Fate::Fails, // which ends nothing
+        |case| case.plan.on_failure = OnFailure::Stop, // but none fails
+    ];
+    for step in STEPS {
+        for change in changes {
+            let run = observed(step.name, change);
+            assert!(
+                number(&run, third_starts) < number(&run, second_ends),
+                "{run:?}"
+            );
+        }
+    }
+}
+
+/// What they wait for may never start then.
+#[test]
+fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
+    observed("errors", |case| {
+        case.plan.on_failure = OnFailure::Stop;
+        case.jobs[0].fate = Fate::Fails;
+    });
+    observed("waitgroup", |case| case.plan.reads = 1);
+}
+
+/// The first of them does. Replies are not called back, and tasks say themselves that they are done.
+#[test]
+fn callbacks_panic_where_a_pool_has_them() {
+    for step in STEPS {
+        let run = observed(step.name, |case| case.bad_callback = Some(1));
+        assert_eq!(run.callback_panicked, step.name != "job-struct", "{run:?}");
+    }
+    let no_jobs = |case: &mut Case| {
+        case.jobs.clear();
+        case.plan.jobs = 0;
+        case.bad_callback = Some(1);
+        case.stop = When::AtOnce;
+    };
+    for step in STEPS {
+        let run = observed(step.name, no_jobs);
+        let tells_of_its_end = ["cancellation", "dispatcher", "dynamic"].contains(&step.name);
+        assert_eq!(run.callback_panicked, tells_of_its_end, "{run:?}");
+    }
+}
+
+#[test]
+fn a_panic_is_a_jobs_only_if_it_says_so() {
+    let with = |payload: Box<dyn Any + Send>| Ended::with(payload);
+    assert_eq!(with(Box::new("job")), Ok(Ended::JobPanic));
+    assert_eq!(with(Box::new(String::from("job"))), Ok(Ended::JobPanic));
+    assert_eq!(with(Box::new(7)), Ok(Ended::JobPanic));
+    let own = |text: &str| Err(format!("the pool panicked: {text}"));
+    assert_eq!(with(Box::new("out of ink")), own("out of ink"));
+    assert_eq!(
+        with(Box::new(String::from("out of ink"))),
+        own("out of ink")
+    );
+}
+
+/// Or else a pool that drops what a job panicked with would pass.
+#[test]
+fn a_bomb_goes_off_when_it_is_dropped() {
+    let panicked = catch_unwind(|| Fate::Panics(Payload::Bomb).outcome());
+    let bomb = panicked.expect_err("it panics");
+    catch_unwind(AssertUnwindSafe(|| drop(bomb))).expect_err("and again");
 }

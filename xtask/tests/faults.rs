@@ -217,6 +217,17 @@ fn a_full_output_is_an_error() {
 }
 
 #[test]
+fn a_full_output_is_an_error_for_xtask() {
+    let full = File::options().write(true).open("/dev/full");
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.arg("list").stdout(full.expect("Linux has it"));
+    let output = xtask.output().expect("the program can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let error = "xtask: cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!(stderr(&output), error);
+}
+
+#[test]
 fn closed_outputs_do_not_matter() {
     for step in &STEPS {
         for redirect in [">&-", "2>&-", "2>/dev/full"] {

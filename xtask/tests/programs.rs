@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 
 use xtask::run;
@@ -226,6 +226,7 @@ fn xtask_runs_the_named_steps_in_the_articles_order() {
         "dispatcher",
     ]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("== basic"));
     let heading = |line: &&str| line.starts_with("==");
     let headings: Vec<_> = text(&output.stdout).lines().filter(heading).collect();
     insta::assert_snapshot!(headings.join("\n"), @r"
@@ -236,6 +237,28 @@ fn xtask_runs_the_named_steps_in_the_articles_order() {
     assert_eq!(
         text(&output.stdout).matches("Worker pool stopped").count(),
         1
+    );
+}
+
+#[test]
+fn xtask_takes_a_speed_above_0() {
+    for speed in ["0", "-1", "inf"] {
+        let output = xtask(&["run", "basic", "--speed", speed]);
+        assert_eq!(output.status.code(), Some(2), "{speed}");
+        assert!(output.stdout.is_empty(), "{speed}");
+    }
+}
+
+#[test]
+fn xtask_ends_quietly_if_nobody_reads_on() {
+    let (reader, writer) = io::pipe().expect("there is room for a pipe");
+    drop(reader);
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let output = xtask.arg("list").stdout(writer).output();
+    let output = output.expect("the program can be started");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
     );
 }
 

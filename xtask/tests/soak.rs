@@ -5,8 +5,9 @@ use std::future;
 use std::io::{BufRead, BufReader};
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 #[cfg(unix)]
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -24,7 +25,10 @@ fn explore(steps: &[&Step], seeds: Range<u64>, patience: Duration) -> Result<(),
     let runs = seeds.end - seeds.start;
     let tally = soak::explore(steps, seeds, patience, |_| ControlFlow::Continue(()));
     let tally = tally.map_err(|broken| broken.to_string())?;
-    assert!(steps.iter().all(|step| tally[step.name].runs == runs));
+    for step in steps {
+        let count = tally[step.name];
+        assert!(count.runs == runs && count.jobs >= runs, "{count:?}");
+    }
     Ok(())
 }
 
@@ -252,4 +256,42 @@ fn ctrl_c_ends_it_with_the_counts_so_far() {
     assert_eq!(output.status.code(), Some(130));
     let counts = String::from_utf8(output.stdout).expect("it prints text");
     assert!(counts.contains("\ncancellation "), "{counts}");
+}
+
+#[test]
+fn a_check_that_panics_is_no_success() {
+    let seeds = (0..10).inspect(|&seed| assert!(seed < 3, "no more seeds, please"));
+    let steps = Vec::from_iter(&STEPS);
+    let tally = soak::explore(&steps, seeds, PATIENCE, |_| ControlFlow::Continue(()));
+    let error = tally.expect_err("there were to be ten");
+    assert_eq!(error.to_string(), "a check panicked");
+}
+
+/// A scope says that a thread of it has panicked, thousands of times here.
+#[test]
+fn what_panics_on_purpose_says_nothing() {
+    let panics = |&seed: &u64| {
+        let case = Case::new(&STEPS[0].promises, seed);
+        case.jobs.len() < 20
+            && case.plan.workers.get() < 4
+            && case.jobs.iter().any(|job| job.fate.panics())
+    };
+    let seed = (0..)
+        .find(panics)
+        .expect("there is such a seed")
+        .to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["soak", "--seed", &seed, "basic"])
+        .output()
+        .expect("the program can be started");
+    assert!(output.status.success(), "{output:?}");
+    let counts = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(counts.contains("\nbasic             1000 runs"), "{counts}");
+    let progress = String::from_utf8(output.stderr).expect("it prints text");
+    assert!(
+        progress
+            .lines()
+            .all(|line| line.contains(" runs, seeds from ")),
+        "{progress}"
+    );
 }

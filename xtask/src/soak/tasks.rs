@@ -121,31 +121,26 @@ pub fn run(
         if witness.case.plan.ending == Ending::Drop {
             settle(deadline).await;
         }
-        Ok::<_, String>((Ended::Well, tasks_left()))
+        Ok(witness.run(Ended::Well, tasks_left))
     };
-    let (ended, left) = match catch_unwind(AssertUnwindSafe(|| runtime.block_on(run))) {
-        Ok(result) => result?,
-        Err(payload) => {
-            let ended = Ended::with(payload)?;
-            let left = runtime.block_on(async {
-                settle(Duration::ZERO).await;
-                tasks_left()
-            });
-            (ended, left)
-        }
-    };
-    Ok(witness.run(ended, left))
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(run))).unwrap_or_else(|payload| {
+        let ended = Ended::with(payload)?;
+        runtime.block_on(settle(Duration::ZERO));
+        Ok(runtime.block_on(async { witness.run(ended, tasks_left) }))
+    })
 }
 
 /// Gives tasks the time to end that nobody waits for: aborted ones end when it is their turn.
 async fn settle(deadline: Duration) {
-    let end = Instant::now().checked_add(deadline);
     for _ in 0..10 {
         yield_now().await;
     }
-    while tasks_left() > 0 && end.is_none_or(|end| Instant::now() < end) {
-        sleep(MILLISECOND).await;
-    }
+    let all_end = async {
+        while tasks_left() != 0 {
+            sleep(MILLISECOND).await;
+        }
+    };
+    _ = timeout(deadline, all_end).await; // an error: some are left
 }
 
 fn tasks_left() -> usize {

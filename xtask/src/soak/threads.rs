@@ -86,18 +86,18 @@ pub fn run(
         Ok(Err(error)) => return Err(error.to_string()),
         Err(payload) => Ended::with(payload)?,
     };
-    let run = host.witness.run(ended, 0); // what there is to see at this moment, and not later
-    let left = threads_left();
-    Ok(Run { left, ..run })
+    Ok(host
+        .witness
+        .run(ended, || threads_left(Duration::from_secs(5))))
 }
 
 /// How many threads that a pool names are there for good: when a scope ends, the last instructions
 /// of its threads may be still to come.
-fn threads_left() -> usize {
-    let patience = Instant::now() + Duration::from_secs(5);
+fn threads_left(patience: Duration) -> usize {
+    let begin = Instant::now();
     loop {
         let left = pool_threads();
-        if left == 0 || Instant::now() > patience {
+        if left == 0 || begin.elapsed() > patience {
             return left;
         }
         thread::yield_now();
@@ -114,4 +114,29 @@ fn pool_threads() -> usize {
             .any(|prefix| name.starts_with(prefix))
     };
     names.filter(is_pools).count()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_are_left_are_counted() {
+        let (release, released) = channel::<()>();
+        let (ready, named) = channel();
+        let thread = thread::Builder::new().name("worker 1".into());
+        let thread = thread.spawn(move || {
+            _ = ready.send(()); // it has its name now
+            released.recv()
+        });
+        let thread = thread.expect("a thread can be started");
+        named.recv().expect("it says that it is ready");
+        assert_eq!(threads_left(Duration::ZERO), 1);
+
+        drop(release);
+        _ = thread.join();
+        assert_eq!(threads_left(Duration::from_secs(60)), 0);
+    }
 }

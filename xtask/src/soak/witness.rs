@@ -141,14 +141,16 @@ impl Witness {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it has seen until now.
-    pub fn run(&self, ended: Ended, left: usize) -> Run {
+    /// What it has seen until now, and not what it may see while what is `left` is counted.
+    pub fn run(&self, ended: Ended, left: impl FnOnce() -> usize) -> Run {
         let memory = self.memory();
+        let (log, callback_panicked) = (memory.log.clone(), memory.callback_panicked);
+        drop(memory); // whoever is left may have something to say
         Run {
-            log: memory.log.clone(),
-            callback_panicked: memory.callback_panicked,
+            log,
+            callback_panicked,
             ended,
-            left,
+            left: left(),
         }
     }
 }
