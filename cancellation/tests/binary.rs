@@ -131,6 +131,18 @@ fn jobs_that_never_started_are_named() {
 }
 
 #[test]
+fn of_many_jobs_that_never_started_only_the_first_are_named() {
+    for (jobs, last) in [
+        ("20", "Job 20 never started"),
+        ("30", "... nor did 10 more jobs"),
+    ] {
+        let output = cancellation(&["--timeout", "0", "--jobs", jobs]);
+        let lines = lines(&output.stderr);
+        assert_eq!(lines.last().map(String::as_str), Some(last), "{lines:?}");
+    }
+}
+
+#[test]
 fn a_timeout_of_0_starts_no_job() {
     let output = cancellation(&["--timeout", "0"]);
     assert_eq!(output.status.code(), Some(0));

@@ -72,6 +72,9 @@ fn prints_the_articles_lines_and_scales_by_its_rule() {
         peak_workers = peak_workers.max(workers + retiring);
     }
     assert_eq!((queue, workers, retiring), (0, 0, 0), "all have ended");
+    // Two workers would take 10 of the article's seconds for a burst, however slow the machine is,
+    // and the scaler looks every 2.
+    assert!(peak_workers > 2, "it scales");
 
     results.sort_unstable();
     let ids = [1..=20, 101..=120, 201..=220].map(Vec::from_iter).concat();

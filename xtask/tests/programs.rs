@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use xtask::run;
 use xtask::steps::{STEPS, Step};
@@ -238,6 +241,23 @@ fn xtask_runs_the_named_steps_in_the_articles_order() {
         text(&output.stdout).matches("Worker pool stopped").count(),
         1
     );
+}
+
+/// A million times as fast as in the article, nothing takes a second any more: not a job, not a pause.
+#[test]
+fn speed_is_for_all_that_takes_time() {
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        for _ in 0..15 {
+            for step in &STEPS {
+                let output = run(step, ["--speed", "1e6", "--jobs", "20"]);
+                assert!(output.status.success(), "{}", step.name);
+            }
+        }
+        done.send(()).expect("the test waits for it");
+    });
+    let patience = Duration::from_secs(60);
+    ended.recv_timeout(patience).expect("it takes a moment");
 }
 
 #[test]
