@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use errors::OnFailure;
 use xtask::pools::End::{Done, Failed, Panicked};
-use xtask::pools::{End, Ending, Event, Plan};
+use xtask::pools::{End, Ending, Event, Failure, Plan};
 use xtask::promises::Stop;
 use xtask::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
 use xtask::steps::STEPS;
@@ -601,6 +601,11 @@ fn a_panic_is_a_jobs_only_if_it_says_so() {
         with(Box::new(String::from("out of ink"))),
         own("out of ink")
     );
+}
+
+#[test]
+fn a_failure_says_so() {
+    assert_eq!(Failure.to_string(), "the job failed");
 }
 
 /// Or else a pool that drops what a job panicked with would pass.

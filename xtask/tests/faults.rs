@@ -174,6 +174,26 @@ fn a_signal_ends_the_other_steps_gracefully() {
     }
 }
 
+#[test]
+fn of_many_jobs_that_never_started_only_the_first_are_named() {
+    if is_ignored(2) {
+        return;
+    }
+    let flags = ["--rate", "5", "--jobs", "1000"];
+    let running = Running::start("rate-limited", &flags);
+    running.send("INT");
+    let (_, _, stderr) = running.end();
+    let (named, rest): (Vec<_>, Vec<_>) = stderr.lines().partition(|line| line.starts_with("Job "));
+    assert_eq!(named.len(), 20, "{stderr}");
+    let [rest] = rest.as_slice() else {
+        panic!("{stderr}");
+    };
+    assert!(
+        rest.starts_with("... nor did 9") && rest.ends_with(" more jobs"),
+        "{stderr}"
+    );
+}
+
 /// Jobs last for hours here: only the second signal can end the program.
 #[test]
 fn a_second_signal_ends_them_at_once() {
