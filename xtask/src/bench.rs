@@ -7,7 +7,7 @@ use std::process::Command;
 /// What to measure, and how to show it.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct Flags {
-    /// Fewer jobs and rounds: a minute instead of six, and rough numbers
+    /// Fewer jobs and rounds: a minute or two instead of twelve, and rough numbers
     #[arg(long)]
     pub quick: bool,
 
