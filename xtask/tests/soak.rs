@@ -267,6 +267,18 @@ fn a_check_that_panics_is_no_success() {
     assert_eq!(error.to_string(), "a check panicked");
 }
 
+#[test]
+fn it_goes_on_for_as_long_as_asked() {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["soak", "--minutes", "0.005", "--seed", "1", "cancellation"])
+        .output()
+        .expect("the program can be started");
+    assert!(output.status.success(), "{output:?}");
+    let counts = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(counts.starts_with("seeds from 1, "), "{counts}");
+    assert!(!counts.contains(" 0 runs"), "{counts}");
+}
+
 /// A scope says that a thread of it has panicked, thousands of times here.
 #[test]
 fn what_panics_on_purpose_says_nothing() {
