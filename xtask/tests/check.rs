@@ -566,7 +566,12 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
         case.plan.on_failure = OnFailure::Stop;
         case.jobs[0].fate = Fate::Fails;
     });
-    observed("waitgroup", |case| case.plan.reads = 1);
+    observed("waitgroup", |case| {
+        case.plan.reads = 1; // then the other worker ends, long before the last job
+        case.plan.jobs = 100;
+        case.jobs.resize(100, case.jobs[0]);
+        case.jobs[1].waits_for = Some(100);
+    });
 }
 
 /// The first of them does. Replies are not called back, and tasks say themselves that they are done.

@@ -300,6 +300,7 @@ fn what_panics_on_purpose_says_nothing() {
     let counts = String::from_utf8(output.stdout).expect("it prints text");
     assert!(counts.contains("\nbasic             1000 runs"), "{counts}");
     let progress = String::from_utf8(output.stderr).expect("it prints text");
+    assert!(progress.lines().count() < 10, "now and then: {progress}");
     assert!(
         progress
             .lines()
