@@ -194,3 +194,35 @@ impl Conductor<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ARTICLE;
+
+    /// What a pool of three does not do in time, it is not waited for again.
+    #[test]
+    fn what_there_is_is_all_that_there_will_be() {
+        let (go_on, _gate) = channel();
+        for (waiting, workers, stop_due) in [
+            (&[1, 2][..], 2, false),
+            (&[0, 1], 1, true), // 0 is the stop
+            (&[0], 0, true),
+        ] {
+            let waits = |&job: &usize| ((Duration::from_secs(1), job, job), go_on.clone());
+            let mut conductor = Conductor {
+                scenario: &ARTICLE,
+                workers: 3,
+                unfinished: 5,
+                results_due: Some(1),
+                stop_due: true,
+                waiting: waiting.iter().map(waits).collect(),
+                recording: Recording::default(),
+            };
+            assert!(!conductor.has_settled());
+            conductor.expect_no_more().expect("somebody waits");
+            assert!(conductor.has_settled());
+            assert_eq!((conductor.workers, conductor.stop_due), (workers, stop_due));
+        }
+    }
+}
