@@ -251,8 +251,10 @@ fn speed_is_for_all_that_takes_time() {
         for _ in 0..15 {
             for step in &STEPS {
                 let mut flags = vec!["--speed", "1e6", "--jobs", "50"];
-                if step.name != "dynamic" {
-                    flags.extend(["--workers", "1"]);
+                match step.name {
+                    "dynamic" => {}
+                    "cancellation" => flags.extend(["--workers", "1", "--timeout", "1e9"]),
+                    _ => flags.extend(["--workers", "1"]),
                 }
                 let output = run(step, flags);
                 assert!(output.status.success(), "{}", step.name);
