@@ -11,8 +11,9 @@ use errors::OnFailure;
 use xtask::pools::End::{Done, Failed, Panicked};
 use xtask::pools::{End, Ending, Event, Failure, Plan};
 use xtask::promises::Stop;
+use xtask::scenario::ARTICLE;
 use xtask::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
-use xtask::steps::STEPS;
+use xtask::steps::{STEPS, Step};
 
 const PANICS: Fate = Fate::Panics(Payload::Str);
 
@@ -38,6 +39,11 @@ fn submitted(job: usize) -> Event {
 
 fn ended(worker: usize) -> Event {
     Event::Ended { worker }
+}
+
+fn step(name: &str) -> Step {
+    let step = STEPS.into_iter().find(|step| step.name == name);
+    step.expect("it is a step")
 }
 
 /// All that there is to a job that nothing happens to.
@@ -73,13 +79,8 @@ impl Test {
                     max_workers: not_zero(3),
                     capacity: not_zero(1),
                     jobs: fates.len(),
-                    reads: usize::MAX,
                     period: Duration::ZERO,
-                    burst: NonZeroU32::MIN,
-                    on_failure: OnFailure::Continue,
-                    stop_early: false,
-                    submitters: NonZeroUsize::MIN,
-                    ending: Ending::Stop,
+                    ..ARTICLE.plan()
                 },
                 jobs: fates.iter().map(job).collect(),
                 stop: When::Never,
@@ -121,8 +122,7 @@ impl Test {
     }
 
     fn check(&self) -> Result<(), String> {
-        let step = STEPS.iter().find(|step| step.name == self.step);
-        soak::check(step.expect("it is a step"), &self.case, &self.run)
+        soak::check(&step(self.step), &self.case, &self.run)
     }
 
     #[track_caller]
@@ -500,8 +500,7 @@ fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
             job.length = Duration::from_millis(length);
         }
         test.case.plan.period = Duration::from_millis(9);
-        let step = STEPS.iter().find(|one| one.name == step);
-        let deadline = test.case.deadline(step.expect("it is a step"));
+        let deadline = test.case.deadline(&self::step(step));
         u64::try_from(deadline.as_millis()).expect("it is soon")
     };
     let after = |time| When::After(Duration::from_millis(time));
@@ -515,8 +514,8 @@ fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
 }
 
 /// Two workers do four jobs, of which the second waits until the third has started.
-fn observed(step: &str, change: fn(&mut Case)) -> Run {
-    let step = *STEPS.iter().find(|one| one.name == step).expect("a step");
+fn observed(name: &str, change: fn(&mut Case)) -> Run {
+    let step = step(name);
     let mut case = test(step.name, &[]).case;
     case.jobs.push(case.jobs[0]);
     case.plan.jobs = 4;

@@ -1,16 +1,16 @@
 //! A million jobs through each pool: every one is done once, and none twice.
 
 use std::future;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use errors::OnFailure;
 use tokio::runtime::Builder;
-use xtask::pools::{Adapter, End, Ending, Event, Later, Outcome, Plan, Tasks, Threads};
+use xtask::pools::{Adapter, End, Event, Later, Outcome, Plan, Tasks, Threads};
 use xtask::promises::Stop;
+use xtask::scenario::ARTICLE;
 use xtask::steps::{STEPS, Step};
 
 const MILLION: usize = 1_000_000;
@@ -118,13 +118,8 @@ fn do_a_million(step: &Step) {
         max_workers: not_zero(4),
         capacity: not_zero(1000),
         jobs: MILLION,
-        reads: usize::MAX,
         period: Duration::ZERO,
-        burst: NonZeroU32::MIN,
-        on_failure: OnFailure::Continue,
-        stop_early: false,
-        submitters: NonZeroUsize::MIN,
-        ending: Ending::Stop,
+        ..ARTICLE.plan()
     };
     let list = Arc::new(List::new(step.promises.stop == Stop::Drains));
     match step.adapter {

@@ -329,9 +329,11 @@ fn short_jobs(jobs: usize) -> Picture {
 /// column more, and never between two bars.
 #[test]
 fn numbers_have_their_place_beside_bars_in_text() {
-    for (jobs, width) in (30..100).flat_map(|width| [(13, width), (20, width)]) {
-        let picture = short_jobs(jobs);
-        let drawn = text(&picture, width, false);
+    let pictures = [13, 20].map(|jobs| (jobs, short_jobs(jobs)));
+    for (width, (jobs, picture)) in
+        (30..100).flat_map(|width| pictures.iter().map(move |one| (width, one)))
+    {
+        let (jobs, drawn) = (*jobs, text(picture, width, false));
         let rows = drawn.lines().filter_map(|line| {
             let (name, row) = line.split_once('│')?;
             name.starts_with("worker").then(|| row.to_owned())
