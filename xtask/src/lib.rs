@@ -1,11 +1,6 @@
-//! What the steps share and a reader of one does not need: running, drawing and measuring all of them.
+//! The table of the steps, and what needs no step to compile: listing and running them.
 
-pub mod bench;
+pub mod cargo;
 pub mod output;
-pub mod pools;
-pub mod promises;
 pub mod run;
-pub mod scenario;
-pub mod soak;
 pub mod steps;
-pub mod timeline;

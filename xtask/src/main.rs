@@ -1,13 +1,12 @@
 //! `cargo xtask`: everything that is done with the steps.
 
-use clap::builder::PossibleValuesParser;
+use std::ffi::OsString;
+
 use clap::{CommandFactory, Parser, Subcommand};
-use xtask::bench;
+use xtask::cargo::become_lab;
 use xtask::output::{fail, say};
-use xtask::run;
-use xtask::soak;
-use xtask::steps::{self, STEPS, Step};
-use xtask::timeline;
+use xtask::run::{above_zero, run};
+use xtask::steps::{self, STEPS, Selection};
 
 /// Everything that is done with the steps.
 #[derive(Parser)]
@@ -24,62 +23,49 @@ enum Task {
     /// Run the steps' programs in the article's order
     Run {
         #[command(flatten)]
-        steps: Steps,
+        steps: Selection,
 
         /// How many times faster than the article to run, above 0
-        #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = run::above_zero)]
+        #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = above_zero)]
         speed: f64,
     },
     /// Draw what the steps' pools do, from a run of each in simulated time
-    Timeline {
-        #[command(flatten)]
-        steps: Steps,
-
-        #[command(flatten)]
-        flags: timeline::Flags,
-    },
+    Timeline(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
-    Bench {
-        #[command(flatten)]
-        steps: Steps,
-
-        #[command(flatten)]
-        flags: bench::Flags,
-    },
+    Bench(Arguments),
     /// Run the steps' pools in random ways, and check what must hold in all of them
-    Soak {
-        #[command(flatten)]
-        steps: Steps,
-
-        #[command(flatten)]
-        flags: soak::Flags,
-    },
+    Soak(Arguments),
 }
 
+/// For the lab, which says itself what it takes.
 #[derive(clap::Args)]
-struct Steps {
-    /// Which steps; all of them by default
-    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|step| step.name)))]
-    names: Vec<String>,
-}
-
-impl Steps {
-    /// The steps that were named, in the article's order.
-    fn selected(&self) -> Vec<&'static Step> {
-        let named =
-            |step: &&Step| self.names.is_empty() || self.names.iter().any(|name| name == step.name);
-        STEPS.iter().filter(named).collect()
-    }
+#[command(disable_help_flag = true)]
+struct Arguments {
+    /// Which steps, and what else `--help` lists
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
 fn main() {
+    let named = |command: &str, Arguments { arguments }| {
+        Vec::from_iter([command.into()].into_iter().chain(arguments))
+    };
     let result = match Flags::parse().command {
         None => return say(Flags::command().render_help()),
         Some(Task::List) => return steps::list(),
-        Some(Task::Run { steps, speed }) => run::run(&steps.selected(), speed),
-        Some(Task::Timeline { steps, flags }) => timeline::timeline(&steps.selected(), &flags),
-        Some(Task::Bench { steps, flags }) => bench::bench(&steps.names, flags),
-        Some(Task::Soak { steps, flags }) => soak::soak(&steps.selected(), &flags),
+        Some(Task::Run { steps, speed }) => {
+            let included = STEPS.iter().filter(|step| steps.includes(step.name));
+            run(included, speed)
+        }
+        Some(Task::Timeline(arguments)) => {
+            become_lab(&["run", "--quiet"], &named("timeline", arguments))
+        }
+        Some(Task::Soak(arguments)) => {
+            become_lab(&["run", "--quiet", "--release"], &named("soak", arguments))
+        }
+        Some(Task::Bench(Arguments { arguments })) => {
+            become_lab(&["bench", "--bench", "pools"], &arguments)
+        }
     };
     result.unwrap_or_else(|error| fail(error));
 }

@@ -1,15 +1,11 @@
-//! The steps, in the article's order. A new step is one more row.
+//! The steps, in the article's order.
 
-use std::num::NonZeroUsize;
-use std::time::Duration;
+use clap::builder::PossibleValuesParser;
 
 use crate::output::say;
-use crate::pools::{self, Adapter, End, Event};
-use crate::promises::{PLAIN, Panic, Promises, Stop};
-use crate::scenario::{ARTICLE, Scenario, Show, every_third_fails};
 
 /// A section of the article, and the crate that shows its idea.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The crate, its folder and its program.
     pub name: &'static str,
@@ -17,12 +13,8 @@ pub struct Step {
     pub section: &'static str,
     /// The one thing to learn from it.
     pub idea: &'static str,
-    /// What its program does, in figures.
-    pub scenario: Scenario,
-    /// Runs its pool.
-    pub adapter: Adapter,
-    /// What else may be relied on.
-    pub promises: Promises,
+    /// The step that it changes one thing of.
+    pub builds_on: Option<&'static str>,
 }
 
 /// All of them.
@@ -31,147 +23,76 @@ pub const STEPS: [Step; 8] = [
         name: "basic",
         section: "Basic Worker Pool Implementation",
         idea: "a fixed pool on one shared channel",
-        scenario: ARTICLE,
-        adapter: Adapter::Threads(pools::basic),
-        promises: PLAIN,
+        builds_on: None,
     },
     Step {
         name: "waitgroup",
         section: "Worker Pool with WaitGroups",
         idea: "knowing when the work is done",
-        scenario: ARTICLE,
-        adapter: Adapter::Threads(pools::waitgroup),
-        promises: PLAIN,
+        builds_on: Some("basic"),
     },
     Step {
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
-        scenario: Scenario {
-            shows: &[Show::Replies],
-            ..ARTICLE
-        },
-        adapter: Adapter::Threads(pools::job_struct),
-        promises: Promises {
-            panicked: Some(End::Lost),
-            is_callback: |_| false,
-            ..PLAIN
-        },
+        builds_on: Some("basic"),
     },
     Step {
         name: "cancellation",
         section: "Worker Pool with Context for Cancellation",
         idea: "stopping early and losing nothing",
-        scenario: Scenario {
-            jobs: 10,
-            apart: Duration::from_millis(500),
-            timeout: Some(5.0),
-            shows: &[Show::HandedBack],
-            ..ARTICLE
-        },
-        adapter: Adapter::Tasks(pools::cancellation),
-        promises: Promises {
-            is_callback: |event| matches!(event, Event::Result { .. } | Event::Ended { .. }),
-            stop: Stop::HandsBack { all: false },
-            ..PLAIN
-        },
+        builds_on: None, // threads become tasks
     },
     Step {
         name: "dispatcher",
         section: "Worker Pool with Job Queue and Dispatcher",
         idea: "a pool you can hold: submit, dispatch, stop",
-        scenario: Scenario {
-            jobs: 10,
-            pause: Some(Duration::from_secs(5)),
-            shows: &[Show::Queue],
-            ..ARTICLE
-        },
-        adapter: Adapter::Threads(pools::dispatcher),
-        promises: Promises {
-            panic: Panic::Job,
-            panicked: Some(End::Panicked),
-            is_callback: |event| match event {
-                Event::Result { end, .. } => *end != End::Done, // the task says itself that it is
-                event => matches!(event, Event::Ended { .. }),
-            },
-            callback_panics_reach_caller: false,
-            stop: Stop::Drains,
-            ..PLAIN
-        },
+        builds_on: Some("basic"),
     },
     Step {
         name: "errors",
         section: "Error Handling in Worker Pools",
         idea: "failure is a value; a panic is contained",
-        scenario: Scenario {
-            fate: every_third_fails,
-            note: ", every third fails, the second panics",
-            ..ARTICLE
-        },
-        adapter: Adapter::Threads(pools::errors),
-        promises: Promises {
-            panic: Panic::Job,
-            panicked: Some(End::Panicked),
-            stops_on_failure: true,
-            ..PLAIN
-        },
+        builds_on: Some("basic"),
     },
     Step {
         name: "rate-limited",
         section: "Rate-Limited Worker Pool",
         idea: "no faster than the downstream allows",
-        scenario: Scenario {
-            jobs: 10,
-            length: Duration::from_millis(100),
-            rate: Some(2.0),
-            shows: &[Show::Ticks],
-            ..ARTICLE
-        },
-        adapter: Adapter::Tasks(pools::rate_limited),
-        promises: Promises {
-            stop: Stop::HandsBack { all: true },
-            ..PLAIN
-        },
+        builds_on: Some("cancellation"),
     },
     Step {
         name: "dynamic",
         section: "Dynamic Worker Pool",
         idea: "as many workers as the load asks for",
-        scenario: Scenario {
-            workers: NonZeroUsize::new(2).expect("2 is not 0"),
-            max_workers: NonZeroUsize::new(10),
-            bursts: Some(3),
-            jobs: 20,
-            pause: Some(Duration::from_secs(5)),
-            shows: &[Show::Queue, Show::Scaling],
-            ..ARTICLE
-        },
-        adapter: Adapter::Tasks(pools::dynamic),
-        promises: Promises {
-            panic: Panic::ReplacedWorker,
-            is_callback: |event| {
-                use Event::{Ended, ScaledDown, ScaledUp};
-                matches!(event, ScaledUp { .. } | ScaledDown { .. } | Ended { .. })
-            },
-            callback_panics_reach_caller: false,
-            stop: Stop::Drains,
-            ..PLAIN
-        },
+        builds_on: Some("cancellation"),
     },
 ];
 
-/// Prints them, a line each.
+/// The steps that a command is for.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Selection {
+    /// Which steps; all of them by default
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|step| step.name)))]
+    names: Vec<String>,
+}
+
+impl Selection {
+    /// Whether the step of this name is one of them.
+    pub fn includes(&self, step: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| name == step)
+    }
+}
+
+/// Prints all steps, a line each.
 pub fn list() {
-    for (
-        number,
-        Step {
+    for (number, step) in (1..).zip(&STEPS) {
+        let Step {
             name,
             section,
             idea,
             ..
-        },
-    ) in (1..).zip(&STEPS)
-    {
+        } = step;
         say(format_args!("{number}  {name:<13} {idea:<44} {section}"));
     }
 }

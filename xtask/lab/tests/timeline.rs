@@ -10,11 +10,11 @@ use std::time::Duration;
 use std::{io, thread};
 
 use anstream::adapter::strip_str;
+use lab::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
+use lab::steps::{STEPS, Step};
+use lab::timeline::text::{self, Paper};
+use lab::timeline::{self, PATIENCE, Picture, svg, svg_file, trace};
 use serde_json::Value;
-use xtask::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
-use xtask::steps::{STEPS, Step};
-use xtask::timeline::text::{self, Paper};
-use xtask::timeline::{self, PATIENCE, Picture, svg, svg_file, trace};
 
 fn picture(step: &Step) -> Picture {
     timeline::draw(step).expect("the pool runs")
@@ -54,7 +54,8 @@ fn draws_the_same_each_time() {
 #[test]
 fn the_committed_pictures_are_what_is_drawn() {
     for step in STEPS {
-        let committed = fs::read_to_string(svg_file(&step)).expect("the picture is there");
+        let file = svg_file(&step).expect("tests run in the workspace");
+        let committed = fs::read_to_string(file).expect("the picture is there");
         assert!(
             committed == svg::draw(&picture(&step)),
             "{}/timeline.svg is not what is drawn: run `cargo xtask timeline --svg`",
@@ -122,7 +123,7 @@ fn lines_are_broken_only_where_the_next_word_has_no_room() {
 }
 
 fn timeline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lab"));
     program.arg("timeline").args(arguments);
     program.envs(variables.iter().copied());
     program.output().expect("the program can be started")

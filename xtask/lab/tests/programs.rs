@@ -1,23 +1,21 @@
 //! The programs of all steps, as a person meets them: flags, help, errors, and where output goes.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use xtask::run;
 use xtask::steps::{STEPS, Step};
 
-/// The step's program; `cargo test` has built it, unless only xtask is tested.
-fn program(step: &Step) -> Command {
-    run::command(step).expect("the step can be built")
-}
+use common::program;
 
 fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {
-    program(step)
+    program(step.name)
         .args(flags)
         .output()
         .expect("the program can be started")
@@ -167,7 +165,7 @@ fn no_jobs_end_well() {
 #[test]
 fn a_pipe_that_closes_early_ends_it_quietly() {
     for step in &STEPS {
-        let mut program = program(step);
+        let mut program = program(step.name);
         program.args(["--jobs", "100000", "--speed", "1e6"]);
         match step.name {
             "cancellation" => program.args(["--timeout", "1e9"]),
@@ -204,7 +202,7 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
 fn the_command_line_is_handled_alike_everywhere() {
     let same_in = |file: &str, steps: &[&str]| {
         let read = |step: &&str| {
-            let path = format!("{}/../{step}/src/{file}", env!("CARGO_MANIFEST_DIR"));
+            let path = format!("{}/../../{step}/src/{file}", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(path).expect("the step has the file")
         };
         let files: Vec<_> = steps.iter().map(read).collect();
@@ -215,32 +213,6 @@ fn the_command_line_is_handled_alike_everywhere() {
     };
     same_in("cli.rs", &STEPS.map(|step| step.name));
     same_in("signals.rs", &["cancellation", "rate-limited", "dynamic"]);
-}
-
-#[test]
-fn xtask_runs_the_named_steps_in_the_articles_order() {
-    let output = xtask(&[
-        "run",
-        "waitgroup",
-        "basic",
-        "--speed",
-        "1000",
-        "--",
-        "dispatcher",
-    ]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("== basic"));
-    let heading = |line: &&str| line.starts_with("==");
-    let headings: Vec<_> = text(&output.stdout).lines().filter(heading).collect();
-    insta::assert_snapshot!(headings.join("\n"), @r"
-    == basic: a fixed pool on one shared channel
-    == waitgroup: knowing when the work is done
-    == dispatcher: a pool you can hold: submit, dispatch, stop
-    ");
-    assert_eq!(
-        text(&output.stdout).matches("Worker pool stopped").count(),
-        1
-    );
 }
 
 /// A million times as fast as in the article, nothing takes a second any more: not a job, not a pause.
@@ -264,90 +236,4 @@ fn speed_is_for_all_that_takes_time() {
     });
     let patience = Duration::from_secs(60);
     ended.recv_timeout(patience).expect("it takes a moment");
-}
-
-#[test]
-fn xtask_takes_a_speed_above_0() {
-    for speed in ["0", "-1", "inf"] {
-        let output = xtask(&["run", "basic", "--speed", speed]);
-        assert_eq!(output.status.code(), Some(2), "{speed}");
-        assert!(output.stdout.is_empty(), "{speed}");
-    }
-}
-
-#[test]
-fn xtask_ends_quietly_if_nobody_reads_on() {
-    let (reader, writer) = io::pipe().expect("there is room for a pipe");
-    drop(reader);
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    let output = xtask.arg("list").stdout(writer).output();
-    let output = output.expect("the program can be started");
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-}
-
-#[test]
-fn xtask_says_what_it_does_not_know() {
-    let output = xtask(&["run", "basics"]);
-    assert_eq!(output.status.code(), Some(2));
-    let error = text(&output.stderr);
-    assert!(error.contains("'basics'"), "{error}");
-    assert!(
-        STEPS.iter().all(|step| error.contains(step.name)),
-        "it lists the steps: {error}"
-    );
-}
-
-#[test]
-fn xtask_lists() {
-    let commands = xtask(&[]);
-    assert!(commands.status.success());
-    for command in ["list", "run"] {
-        assert!(
-            text(&commands.stdout).contains(&format!("\n  {command}")),
-            "{command} is listed"
-        );
-    }
-    insta::assert_snapshot!(text(&xtask(&["list"]).stdout));
-}
-
-/// A step that a signal ends, as a crash would.
-#[cfg(target_os = "linux")]
-#[test]
-fn xtask_stops_at_the_first_step_that_fails() {
-    let flags = ["run", "basic", "waitgroup", "--speed", "0.0001"];
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut running = xtask.spawn().expect("xtask can be started");
-    let mut stdout = BufReader::new(running.stdout.take().expect("stdout is piped"));
-    let mut lines = String::new();
-    while !lines.contains("processing job") {
-        let length = stdout.read_line(&mut lines).expect("xtask prints");
-        assert_ne!(length, 0, "the step is running: {lines}");
-    }
-    let children = format!("/proc/{0}/task/{0}/children", running.id());
-    let child = std::fs::read_to_string(children).expect("Linux tells");
-    let kill = Command::new("sh")
-        .arg("-c")
-        .arg(format!("kill -9 {child}"))
-        .status();
-    assert!(kill.expect("there is a shell").success());
-
-    stdout
-        .read_to_string(&mut lines)
-        .expect("xtask prints text");
-    let output = running.wait_with_output().expect("it is running");
-    assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(text(&output.stderr), @"xtask: basic failed: signal: 9 (SIGKILL)");
-    assert!(!lines.contains("== waitgroup"), "{lines}");
-}
-
-fn xtask(flags: &[&str]) -> Output {
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.args(flags).output().expect("xtask can be started")
 }

@@ -24,9 +24,10 @@ use knobs::Knobs;
 pub use picture::Picture;
 use text::Paper;
 
-use crate::output::{refusal, say};
 use crate::pools::{Adapter, Event, Plan};
 use crate::steps::Step;
+use xtask::cargo::root;
+use xtask::output::{refusal, say};
 
 /// What happened in a run, and when, in simulated time since its start.
 #[derive(Debug, Default)]
@@ -85,7 +86,7 @@ pub struct Flags {
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     let steps = flags.knobs.turn(steps).map_err(refusal)?;
     if flags.svg {
-        let draw = |step| write(&svg_file(step), svg::draw(&draw(step)?));
+        let draw = |step| write(&svg_file(step)?, svg::draw(&draw(step)?));
         return steps.iter().try_for_each(draw);
     }
     if let Some(file) = &flags.trace {
@@ -120,9 +121,12 @@ pub fn draw(step: &Step) -> Result<Picture, Box<dyn Error>> {
 }
 
 /// Where the step's picture is kept.
-pub fn svg_file(step: &Step) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
-    root.join(step.name).join("timeline.svg")
+///
+/// # Errors
+///
+/// If the current folder is not in the workspace.
+pub fn svg_file(step: &Step) -> io::Result<PathBuf> {
+    Ok(root()?.join(step.name).join("timeline.svg"))
 }
 
 fn write(file: &Path, text: String) -> Result<(), Box<dyn Error>> {

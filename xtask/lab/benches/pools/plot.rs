@@ -63,7 +63,7 @@ impl Line {
     }
 }
 
-/// Measures for about a minute and writes the pictures into xtask's folder.
+/// Measures for about a minute and writes the pictures into the lab's folder.
 ///
 /// # Errors
 ///
@@ -235,7 +235,7 @@ fn sweep<L>(
     medians.collect()
 }
 
-/// Draws `picture` and writes it into xtask's folder.
+/// Draws `picture` and writes it into the lab's folder.
 fn draw(picture: &Picture) -> Result<(), Box<dyn Error>> {
     let mut svg = String::new();
     let canvas = SVGBackend::with_string(&mut svg, (840, 480)).into_drawing_area();

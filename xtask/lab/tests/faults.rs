@@ -1,6 +1,8 @@
 //! What happens to the programs: signals, outputs that are full or closed, threads that are refused.
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -9,8 +11,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xtask::run;
 use xtask::steps::STEPS;
+
+use common::program;
 
 const TASKS: [&str; 3] = ["cancellation", "rate-limited", "dynamic"];
 
@@ -20,12 +23,6 @@ fn threaded() -> impl Iterator<Item = &'static str> {
         .iter()
         .map(|step| step.name)
         .filter(|name| !TASKS.contains(name))
-}
-
-/// The step's program; `cargo test` has built it, unless only xtask is tested.
-fn program(name: &str) -> Command {
-    let step = STEPS.iter().find(|step| step.name == name);
-    run::command(step.expect("there is such a step")).expect("the step can be built")
 }
 
 /// The step's program run by a shell, after `prepare`.
@@ -234,17 +231,6 @@ fn a_full_output_is_an_error() {
         );
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
-}
-
-#[test]
-fn a_full_output_is_an_error_for_xtask() {
-    let full = File::options().write(true).open("/dev/full");
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.arg("list").stdout(full.expect("Linux has it"));
-    let output = xtask.output().expect("the program can be started");
-    assert_eq!(output.status.code(), Some(1));
-    let error = "xtask: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!(stderr(&output), error);
 }
 
 #[test]

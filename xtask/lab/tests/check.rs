@@ -8,12 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use errors::OnFailure;
-use xtask::pools::End::{Done, Failed, Panicked};
-use xtask::pools::{End, Ending, Event, Failure, Plan};
-use xtask::promises::Stop;
-use xtask::scenario::ARTICLE;
-use xtask::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
-use xtask::steps::{STEPS, Step};
+use lab::pools::End::{Done, Failed, Panicked};
+use lab::pools::{End, Ending, Event, Failure, Plan};
+use lab::promises::Stop;
+use lab::scenario::ARTICLE;
+use lab::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
+use lab::steps::{STEPS, Step};
 
 const PANICS: Fate = Fate::Panics(Payload::Str);
 

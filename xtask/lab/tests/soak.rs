@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use xtask::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
-use xtask::soak::{self, Case, PATIENCE};
-use xtask::steps::{STEPS, Step};
+use lab::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
+use lab::soak::{self, Case, PATIENCE};
+use lab::steps::{STEPS, Step};
 
 fn steps(is: fn(&Adapter) -> bool) -> Vec<&'static Step> {
     STEPS.iter().filter(|step| is(&step.adapter)).collect()
@@ -238,7 +238,7 @@ fn a_stuck_pool_is_found() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_it_with_the_counts_so_far() {
-    let mut soak = Command::new(env!("CARGO_BIN_EXE_xtask"))
+    let mut soak = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["soak", "cancellation"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -269,7 +269,7 @@ fn a_check_that_panics_is_no_success() {
 
 #[test]
 fn it_goes_on_for_as_long_as_asked() {
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+    let output = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["soak", "--minutes", "0.005", "--seed", "1", "cancellation"])
         .output()
         .expect("the program can be started");
@@ -292,7 +292,7 @@ fn what_panics_on_purpose_says_nothing() {
         .find(panics)
         .expect("there is such a seed")
         .to_string();
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+    let output = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["soak", "--seed", &seed, "basic"])
         .output()
         .expect("the program can be started");

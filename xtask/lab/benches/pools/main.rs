@@ -1,6 +1,6 @@
 //! `cargo bench`: what the steps' pools cost beyond the jobs, beside the pools one could use instead.
 //!
-//! Run it as `cargo xtask bench [STEP]...`, or with flags as `cargo bench --bench pools -- --quick`.
+//! Run it as `cargo xtask bench [STEP]...`, or as `cargo bench --bench pools -- --quick`.
 
 mod book;
 mod contest;
@@ -20,9 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
 use xtask::output::{fail, say};
-use xtask::steps::STEPS;
+use xtask::steps::Selection;
 
 use contest::{Contest, contests};
 use machine::{Ticks, on_one_core};
@@ -33,12 +32,20 @@ use work::Spinner;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench")]
 struct Flags {
-    /// Which steps; all of them by default
-    #[arg(id = "names", value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|step| step.name)))]
-    steps: Vec<String>,
-
     #[command(flatten)]
-    how: xtask::bench::Flags,
+    steps: Selection,
+
+    /// Fewer jobs and rounds: a minute or two instead of twelve, and rough numbers
+    #[arg(long)]
+    quick: bool,
+
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+
+    /// Instead of printing tables draw, into the lab's folder, when a pool pays
+    #[arg(long, conflicts_with_all = ["names", "json"])]
+    plot: bool,
 
     /// In a process of its own: do so many jobs and say what they cost
     #[arg(long, hide = true)]
@@ -49,22 +56,16 @@ struct Flags {
     bench: bool,
 }
 
-impl Flags {
-    fn selected(&self, step: &str) -> bool {
-        self.steps.is_empty() || self.steps.iter().any(|name| name == step)
-    }
-}
-
 fn main() {
     let flags = Flags::parse();
     if let Some(jobs) = flags.grow {
-        let steps = growth::steps().filter(|step| flags.selected(step.name));
+        let steps = growth::steps().filter(|step| flags.steps.includes(step.name));
         return steps.for_each(|step| growth::child(step, jobs));
     }
     let spinner = Spinner::calibrate();
-    let result = match flags.how.plot {
-        true => plot::plot(spinner, flags.how.quick, progress).map(|()| progress("")),
-        false => report(&flags, spinner).map(|report| match flags.how.json {
+    let result = match flags.plot {
+        true => plot::plot(spinner, flags.quick, progress).map(|()| progress("")),
+        false => report(&flags, spinner).map(|report| match flags.json {
             true => say(format_args!("{:#}", report.json())),
             false => say(report.text().trim_end()),
         }),
@@ -76,8 +77,8 @@ fn main() {
 const MANY_JOBS: u64 = 10_000;
 
 fn report(flags: &Flags, spinner: Spinner) -> Result<Report, Box<dyn Error>> {
-    let (rounds, scale) = if flags.how.quick { (3, 10) } else { (7, 1) };
-    let selected = |step: &str| flags.selected(step);
+    let (rounds, scale) = if flags.quick { (3, 10) } else { (7, 1) };
+    let selected = |step: &str| flags.steps.includes(step);
     let start = |pinned| contests(&selected, spinner, scale, pinned);
 
     let all_cores = run(start(false), rounds, "all cores");
@@ -89,7 +90,7 @@ fn report(flags: &Flags, spinner: Spinner) -> Result<Report, Box<dyn Error>> {
     } else {
         Vec::new()
     };
-    for round in 1..=if flags.how.quick { 1 } else { 3 } {
+    for round in 1..=if flags.quick { 1 } else { 3 } {
         for rate in &mut rates {
             progress(&format!(
                 "rate, round {round}: {} {}",
@@ -107,7 +108,7 @@ fn report(flags: &Flags, spinner: Spinner) -> Result<Report, Box<dyn Error>> {
         let mut sizes = Vec::new();
         for jobs in growth::SIZES
             .into_iter()
-            .take(if flags.how.quick { 2 } else { 4 })
+            .take(if flags.quick { 2 } else { 4 })
         {
             progress(&format!("growth: {} {jobs}", step.name));
             sizes.push(growth::measure(step.name, jobs)?);

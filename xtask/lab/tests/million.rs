@@ -7,11 +7,11 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use lab::pools::{Adapter, End, Event, Later, Outcome, Plan, Tasks, Threads};
+use lab::promises::Stop;
+use lab::scenario::ARTICLE;
+use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
-use xtask::pools::{Adapter, End, Event, Later, Outcome, Plan, Tasks, Threads};
-use xtask::promises::Stop;
-use xtask::scenario::ARTICLE;
-use xtask::steps::{STEPS, Step};
 
 const MILLION: usize = 1_000_000;
 

@@ -25,9 +25,9 @@ use tokio::runtime::Builder;
 use tokio::select;
 use tokio::signal::ctrl_c;
 
-use crate::output::say;
 use crate::pools::Adapter;
 use crate::steps::Step;
+use xtask::output::say;
 
 pub use case::{Case, Fate, Job, Load, Payload, When};
 pub use check::check;

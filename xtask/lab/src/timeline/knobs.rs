@@ -24,7 +24,7 @@ pub struct Knobs {
     timeout: Option<f64>,
 
     /// How many jobs all workers together may start in one of the article's seconds, above 0: rate-limited
-    #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = crate::run::above_zero)]
+    #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = xtask::run::above_zero)]
     rate: Option<f64>,
 
     /// How many missed starts may be made up for at once, 1 to 1000000: rate-limited

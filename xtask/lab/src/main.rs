@@ -1,0 +1,50 @@
+//! `cargo xtask timeline` and `cargo xtask soak`, which are run from here.
+
+use clap::{Parser, Subcommand};
+use lab::soak;
+use lab::steps::{STEPS, Step};
+use lab::timeline;
+use xtask::output::fail;
+use xtask::steps::Selection;
+
+/// What is done with the steps' pools.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Flags {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Draw what the steps' pools do, from a run of each in simulated time
+    Timeline {
+        #[command(flatten)]
+        steps: Selection,
+
+        #[command(flatten)]
+        flags: timeline::Flags,
+    },
+    /// Run the steps' pools in random ways, and check what must hold in all of them
+    Soak {
+        #[command(flatten)]
+        steps: Selection,
+
+        #[command(flatten)]
+        flags: soak::Flags,
+    },
+}
+
+/// The steps that were named, in the article's order.
+fn included(steps: &Selection) -> Vec<&'static Step> {
+    let included = STEPS.iter().filter(|step| steps.includes(step.name));
+    included.collect()
+}
+
+fn main() {
+    let result = match Flags::parse().command {
+        Task::Timeline { steps, flags } => timeline::timeline(&included(&steps), &flags),
+        Task::Soak { steps, flags } => soak::soak(&included(&steps), &flags),
+    };
+    result.unwrap_or_else(|error| fail(error));
+}

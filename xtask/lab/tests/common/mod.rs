@@ -1,0 +1,35 @@
+//! The steps' programs, for tests of all of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use serde_json::{Deserializer, Value};
+use xtask::cargo::cargo;
+use xtask::steps::STEPS;
+
+/// The programs by name, built from the sources as they are now.
+static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
+    let mut build = cargo();
+    build.args(["build", "--bins", "--message-format=json"]);
+    for step in STEPS {
+        build.args(["--package", step.name]);
+    }
+    let output = build.stderr(Stdio::inherit()).output();
+    let output = output.expect("there is a cargo");
+    assert!(output.status.success(), "the steps can be built");
+
+    let messages = Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let messages = messages.map(|message| message.expect("cargo prints JSON"));
+    let programs = messages.filter_map(|message| {
+        let name = message["target"]["name"].as_str()?.to_owned();
+        Some((name, message["executable"].as_str()?.into()))
+    });
+    programs.collect()
+});
+
+/// The step's program.
+pub fn program(name: &str) -> Command {
+    Command::new(&PROGRAMS[name])
+}

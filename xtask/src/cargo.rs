@@ -1,0 +1,54 @@
+//! The cargo that runs this program, for programs of other packages of the workspace.
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Cargo. It finds the workspace from the current folder, as it did when it ran this program.
+pub fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
+}
+
+/// The folder of the workspace.
+///
+/// # Errors
+///
+/// If the current folder is in none.
+pub fn root() -> io::Result<PathBuf> {
+    let mut locate = cargo();
+    locate.args(["locate-project", "--workspace", "--message-format=plain"]);
+    let output = locate.output()?;
+    let manifest = String::from_utf8_lossy(&output.stdout);
+    let folder = Path::new(manifest.trim_end()).parent();
+    let folder = folder.filter(|_| output.status.success());
+    let missing = || io::Error::other("the current folder is in no workspace");
+    folder.map(PathBuf::from).ok_or_else(missing)
+}
+
+/// Becomes the lab's program: cargo builds and runs it as `how` says, with `arguments`.
+///
+/// # Errors
+///
+/// If there is no cargo.
+pub fn become_lab(how: &[&str], arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
+    let mut cargo = cargo();
+    cargo.args(how).args(["--package", "lab"]);
+    replace_with(cargo.arg("--").args(arguments))
+}
+
+/// Signals and the exit code need no passing on: this program is the other from now on.
+#[cfg(unix)]
+fn replace_with(command: &mut Command) -> Result<(), Box<dyn Error>> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec().into())
+}
+
+#[cfg(not(unix))]
+fn replace_with(command: &mut Command) -> Result<(), Box<dyn Error>> {
+    ctrlc::set_handler(|| {})?; // the other program decides
+    let status = command.status()?;
+    std::process::exit(status.code().unwrap_or(1))
+}
