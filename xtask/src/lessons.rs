@@ -1,5 +1,6 @@
 //! `cargo xtask lessons`: what the pages show is run, tried and followed.
 
+pub mod book;
 pub mod console;
 pub mod edit;
 pub mod experiment;

@@ -32,6 +32,8 @@ enum Task {
     },
     /// Run the commands and try the edits that the pages show, and update what has changed
     Lessons(lessons::Flags),
+    /// Make a book of all pages
+    Book(lessons::book::Flags),
     /// Draw what the steps' pools do, from a run of each in simulated time
     Timeline(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
@@ -61,6 +63,7 @@ fn main() {
             run(included, speed)
         }
         Some(Task::Lessons(flags)) => lessons(&flags),
+        Some(Task::Book(flags)) => lessons::book::book(flags),
         Some(Task::Timeline(arguments)) => {
             become_lab(&["run", "--quiet"], &named("timeline", arguments))
         }

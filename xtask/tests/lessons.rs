@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use xtask::lessons::book::assemble;
 use xtask::lessons::console;
 use xtask::lessons::experiment::{Claim, Edited};
 use xtask::lessons::page::{Page, resolve};
@@ -82,6 +83,31 @@ fn every_step_is_in_the_map_and_in_the_workspace() {
         .step_by(2)
         .filter(|member| !member.starts_with("xtask"));
     assert_eq!(Vec::from_iter(members), STEPS.map(|step| step.name));
+}
+
+/// The book has all pages, in order, and whatever they link to.
+#[test]
+fn links_in_the_book_lead_to_files_of_the_book() {
+    let files = assemble(root()).expect("the files can be read");
+    let text = |path: &str| String::from_utf8(files[path].clone()).expect("pages are text");
+    let is_file = |path: &str| files.contains_key(path);
+    let pages = files.keys().filter(|path| path.ends_with(".md"));
+    let pages = pages.map(|path| Page::parse(path, text(path)));
+    none(pages.flat_map(|page| {
+        let links = page
+            .links
+            .iter()
+            .filter(|link| !link.target.contains("://") && !link.target.starts_with('#'));
+        let broken = links.filter(|link| {
+            let path = link.target.split('#').next().unwrap_or_default();
+            !resolve(page.folder(), path).is_some_and(|path| is_file(&path))
+        });
+        Vec::from_iter(broken.map(|link| page.at(&link.range, &link.target)))
+    }));
+
+    let summary = text("src/SUMMARY.md");
+    let places = STEPS.map(|step| summary.find(&format!("({}/index.md)", step.name)));
+    assert!(places.is_sorted() && places[0].is_some(), "{summary}");
 }
 
 /// `cargo doc` puts the page of a step into `target/doc/STEP`, and copies no pictures there. So the step's
