@@ -146,7 +146,7 @@ fn settings(pages: &[Page]) -> String {
     format!(
         "[book]\ntitle = {title:?}\nlanguage = \"en\"\n\n\
          [build]\nbuild-dir = \"../book\"\ncreate-missing = false\n\n\
-         [output.html]\nno-section-label = true\n\n\
+         [output.html]\nno-section-label = true\nsmart-punctuation = false\n\n\
          [output.html.playground]\nrunnable = false\n"
     )
 }

@@ -13,7 +13,7 @@ use crate::deadline::Finished;
 use crate::steps::STEPS;
 
 /// A program that still runs after this time hangs. Sped up by 100, each ends in well under a second.
-const HANGS: Duration = Duration::from_secs(5);
+const HANGS: Duration = Duration::from_secs(3);
 
 /// How long a program, or a test, may take of which something else is claimed.
 const LIMIT: Duration = Duration::from_secs(60);
