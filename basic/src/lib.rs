@@ -1,3 +1,4 @@
+#![doc = "[timeline]: ../../../basic/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
 use std::io;

@@ -1,3 +1,4 @@
+#![doc = "[timeline]: ../../../cancellation/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
 use std::error::Error;

@@ -1,3 +1,4 @@
+#![doc = "[timeline]: ../../../errors/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
 mod job_error;

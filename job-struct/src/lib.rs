@@ -1,3 +1,4 @@
+#![doc = "[timeline]: ../../../job-struct/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
 use std::error::Error;

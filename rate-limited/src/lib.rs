@@ -1,3 +1,4 @@
+#![doc = "[timeline]: ../../../rate-limited/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
 mod limiter;

@@ -1,6 +1,8 @@
-//! The table of the steps, and what needs no step to compile: listing and running them.
+//! The table of the steps, and what needs no step to compile: listing and running them, checking the pages.
 
 pub mod cargo;
+pub mod deadline;
+pub mod lessons;
 pub mod output;
 pub mod run;
 pub mod steps;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use xtask::cargo::become_lab;
+use xtask::lessons::{self, lessons};
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
 use xtask::steps::{self, STEPS, Selection};
@@ -29,6 +30,10 @@ enum Task {
         #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = above_zero)]
         speed: f64,
     },
+    /// Run the commands and try the edits that the pages show, and update what has changed
+    Lessons(lessons::Flags),
+    /// Make a book of all pages
+    Book(lessons::book::Flags),
     /// Draw what the steps' pools do, from a run of each in simulated time
     Timeline(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
@@ -57,6 +62,8 @@ fn main() {
             let included = STEPS.iter().filter(|step| steps.includes(step.name));
             run(included, speed)
         }
+        Some(Task::Lessons(flags)) => lessons(&flags),
+        Some(Task::Book(flags)) => lessons::book::book(flags),
         Some(Task::Timeline(arguments)) => {
             become_lab(&["run", "--quiet"], &named("timeline", arguments))
         }

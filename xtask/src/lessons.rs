@@ -1,0 +1,257 @@
+//! `cargo xtask lessons`: what the pages show is run, tried and followed.
+
+pub mod book;
+pub mod console;
+pub mod edit;
+pub mod experiment;
+pub mod links;
+pub mod page;
+pub mod workspace;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use similar::TextDiff;
+use tempfile::NamedTempFile;
+
+use self::experiment::{Claim, Laboratory};
+use self::page::{Block, Page};
+use self::workspace::Workspace;
+use crate::cargo;
+use crate::deadline;
+use crate::steps::STEPS;
+
+/// What `lessons` takes.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Flags {
+    /// Change no page; fail where one is out of date
+    #[arg(long)]
+    check: bool,
+
+    /// Which steps or pages, such as xtask/book/choosing.md; all by default
+    #[arg(value_name = "STEP|PAGE")]
+    pages: Vec<String>,
+}
+
+/// Runs, tries and follows what is on the pages, and updates what has changed.
+///
+/// # Errors
+///
+/// If something on a page is not so; what and where has been printed to standard error.
+pub fn lessons(flags: &Flags) -> Result<(), Box<dyn Error>> {
+    ctrlc::set_handler(|| {
+        deadline::end_all();
+        process::exit(130);
+    })?;
+    let root = cargo::root()?;
+    let mut problems = 0;
+    let mut report = |problem: String| {
+        problems += 1;
+        note(&problem);
+    };
+
+    let pages = selected(&root, &flags.pages)?;
+    for page in &pages {
+        links::problems(&root, page)
+            .into_iter()
+            .for_each(&mut report);
+    }
+    let printed = run_all(&Workspace::new(root.clone()), &pages);
+    for page in &pages {
+        let new = updated(page, &printed, &mut report);
+        if new == page.text {
+            continue;
+        }
+        if flags.check {
+            let diff = TextDiff::from_lines(&page.text, &new);
+            let diff = diff
+                .unified_diff()
+                .header(&page.path, "what is printed now")
+                .to_string();
+            report(format!(
+                "{diff}{}: out of date: `cargo xtask lessons` updates it",
+                page.path
+            ));
+        } else {
+            replace(&root.join(&page.path), &new)?;
+            note(&format!("{}: updated", page.path));
+        }
+    }
+    // Updating moves lines, so the pages are read again.
+    try_all(&root, &selected(&root, &flags.pages)?, &mut report)?;
+    match problems {
+        0 => Ok(()),
+        1 => Err("one problem".into()),
+        problems => Err(format!("{problems} problems").into()),
+    }
+}
+
+fn note(line: &str) {
+    _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The pages of the workspace at `root`, in the order of the book.
+///
+/// # Errors
+///
+/// If one cannot be read.
+pub fn pages(root: &Path) -> io::Result<Vec<Page>> {
+    let front = Page::read(root, "README.md")?;
+    let mut paths = Vec::new();
+    for step in &STEPS {
+        paths.push(format!("{}/README.md", step.name));
+        let exercise = format!("{}/exercise.md", step.name);
+        if root.join(&exercise).exists() {
+            paths.push(exercise);
+        }
+    }
+    let mut loose = Vec::new();
+    for entry in fs::read_dir(root.join("xtask/book")).into_iter().flatten() {
+        let path = format!("xtask/book/{}", entry?.file_name().to_string_lossy());
+        if path.ends_with(".md") {
+            let place = front
+                .links
+                .iter()
+                .position(|link| link.target.split('#').next() == Some(&path));
+            loose.push((place.unwrap_or(usize::MAX), path));
+        }
+    }
+    loose.sort();
+    paths.extend(loose.into_iter().map(|(_, path)| path));
+    paths.extend(["xtask/README.md", "xtask/lab/README.md"].map(String::from));
+    let others = paths.iter().map(|path| Page::read(root, path));
+    [Ok(front)].into_iter().chain(others).collect()
+}
+
+/// The pages of these names: of a step, or from the root of the workspace.
+fn selected(root: &Path, names: &[String]) -> Result<Vec<Page>, Box<dyn Error>> {
+    let mut pages = pages(root)?;
+    let is_named = |page: &Page, name: &String| {
+        page.path == *name || page.folder() == name.trim_end_matches('/')
+    };
+    if let Some(name) = names
+        .iter()
+        .find(|name| !pages.iter().any(|page| is_named(page, name)))
+    {
+        return Err(format!("there is no page `{name}`, and no step of this name").into());
+    }
+    pages.retain(|page| names.is_empty() || names.iter().any(|name| is_named(page, name)));
+    Ok(pages)
+}
+
+type Printed = BTreeMap<String, Result<String, String>>;
+
+/// Runs every command of the pages once, several at a time, as most of them wait.
+fn run_all(workspace: &Workspace, pages: &[Page]) -> Printed {
+    let blocks = pages.iter().flat_map(|page| &page.blocks);
+    let run = blocks.filter(|block| console::is_run(&block.info) == Ok(true));
+    let calls = run.flat_map(|block| console::calls(&block.text).unwrap_or_default());
+    let commands = BTreeSet::from_iter(calls.map(|call| call.command.to_owned()));
+
+    let commands = Mutex::new(commands.into_iter());
+    let next = || {
+        commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
+    let printed = Mutex::new(Printed::new());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(command) = next() {
+                    let start = Instant::now();
+                    let output = console::output(workspace, &command);
+                    note(&format!(
+                        "$ {command} ({:.1} s)",
+                        start.elapsed().as_secs_f64()
+                    ));
+                    printed
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(command, output);
+                }
+            });
+        }
+    });
+    printed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The text of the page, with the output of commands that no longer fits replaced.
+fn updated(page: &Page, printed: &Printed, report: &mut dyn FnMut(String)) -> String {
+    let mut text = page.text.clone();
+    for block in page.blocks.iter().rev() {
+        match updated_block(block, printed) {
+            Ok(None) => {}
+            Ok(Some(content)) => text.replace_range(block.content.clone(), &content),
+            Err(error) => report(page.at(&block.range, &error)),
+        }
+    }
+    text
+}
+
+fn updated_block(block: &Block, printed: &Printed) -> Result<Option<String>, String> {
+    if !console::is_run(&block.info)? {
+        return Ok(None);
+    }
+    let (mut content, mut fits) = (String::new(), true);
+    for call in console::calls(&block.text)? {
+        let printed = printed[call.command].as_ref();
+        let printed = printed.map_err(|error| format!("$ {}: {error}", call.command))?;
+        let lines = call.updated(printed)?;
+        fits &= lines == call.output;
+        for line in [format!("$ {}", call.command)].iter().chain(&lines) {
+            let indent = if line.is_empty() { "" } else { &block.indent };
+            content.push_str(&format!("{indent}{line}\n"));
+        }
+    }
+    Ok((!fits).then_some(content))
+}
+
+/// Tries the edits of the pages.
+fn try_all(root: &Path, pages: &[Page], report: &mut dyn FnMut(String)) -> io::Result<()> {
+    let mut laboratory = None;
+    for page in pages {
+        for block in &page.blocks {
+            let outcome = match Claim::parse(&block.info) {
+                Ok(None) => continue,
+                Ok(Some(claim)) => {
+                    let laboratory = match &mut laboratory {
+                        Some(laboratory) => laboratory,
+                        None => laboratory.insert(Laboratory::new(root)?),
+                    };
+                    let start = Instant::now();
+                    let outcome = laboratory.try_edit(page.folder(), &block.text, &claim);
+                    let seconds = start.elapsed().as_secs_f64();
+                    note(&page.at(&block.range, &format!("{} ({seconds:.1} s)", block.info)));
+                    outcome
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                report(page.at(&block.range, &format!("{}: {error}", block.info)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file as a whole: it has the old content or the new, even if this is interrupted.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .ok_or_else(|| io::Error::other("a file is in a folder"))?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file()
+        .set_permissions(fs::metadata(path)?.permissions())?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! `diff` blocks: an edit of a step, and what it is claimed to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::edit::Edit;
+use super::workspace::Workspace;
+use crate::deadline::Finished;
+use crate::steps::STEPS;
+
+/// A program that still runs after this time hangs. Sped up by 100, each ends in well under a second.
+const HANGS: Duration = Duration::from_secs(5);
+
+/// How long a program, or a test, may take of which something else is claimed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is claimed of an edited step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Its program never ends.
+    Hangs,
+    /// Its program prints this, as part of a line.
+    Prints(String),
+    /// The test of this name fails.
+    Fails(String),
+    /// It does not compile, with this error code.
+    DoesNotCompile(String),
+    /// `cargo xtask check` finds that this property does not hold.
+    Refused(String),
+    /// `cargo xtask check` finds nothing.
+    Accepted,
+}
+
+impl Claim {
+    /// What the info string of a `diff` block claims; `None` if the block is only to be looked at.
+    ///
+    /// # Errors
+    ///
+    /// If the claim is none of those that are known.
+    pub fn parse(info: &str) -> Result<Option<Self>, String> {
+        let Some(("diff", claim)) = info.split_once(' ') else {
+            return Ok(None);
+        };
+        let (word, rest) = claim.trim().split_once(' ').unwrap_or((claim.trim(), ""));
+        let is_code = word.len() == 5 && word.starts_with('E') && word[1..].parse::<u16>().is_ok();
+        match (word, rest.trim()) {
+            ("hangs", "") => Ok(Some(Self::Hangs)),
+            ("prints", text) if !text.is_empty() => Ok(Some(Self::Prints(text.into()))),
+            ("fails", test) if !test.is_empty() => Ok(Some(Self::Fails(test.into()))),
+            (code, "") if is_code => Ok(Some(Self::DoesNotCompile(code.into()))),
+            ("refused", property) if !property.is_empty() => {
+                Ok(Some(Self::Refused(property.into())))
+            }
+            ("accepted", "") => Ok(Some(Self::Accepted)),
+            _ => Err(format!(
+                "`{claim}` is not a claim: `hangs`, `prints TEXT`, `fails TEST`, `E0000`, `refused PROPERTY` or `accepted`"
+            )),
+        }
+    }
+}
+
+/// What a `diff` block makes of a step.
+#[derive(Debug)]
+pub struct Edited {
+    step: String,
+    /// What to run.
+    command: String,
+    /// The files it changes, from the root of the workspace, as they were.
+    originals: BTreeMap<String, String>,
+    /// The same, changed.
+    files: BTreeMap<String, String>,
+}
+
+impl Edited {
+    /// Applies a block, on a page in `folder`, to the files of the workspace at `root`. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it does not apply.
+    pub fn new(root: &Path, folder: &str, block: &str) -> Result<Self, String> {
+        let edit = Edit::parse(block)?;
+        let mut originals = BTreeMap::new();
+        let mut files = BTreeMap::new();
+        for change in &edit.changes {
+            let path = file(folder, change.file.as_deref())?;
+            let failed = |error: &dyn Display| format!("{path}: {error}");
+            if !originals.contains_key(&path) {
+                let text = fs::read_to_string(root.join(&path)).map_err(|error| failed(&error))?;
+                originals.insert(path.clone(), text.clone());
+                files.insert(path.clone(), text);
+            }
+            let text = change
+                .apply(&files[&path])
+                .map_err(|error| failed(&error))?;
+            files.insert(path.clone(), text);
+        }
+        let steps = files.keys().filter_map(|path| path.split('/').next());
+        let steps = BTreeSet::from_iter(steps.map(String::from));
+        let mut steps = steps.into_iter();
+        let (Some(step), None) = (steps.next(), steps.next()) else {
+            return Err("it edits more than one step".into());
+        };
+        let usual = || format!("cargo run -p {step} -- --speed 100");
+        let command = edit.command.unwrap_or_else(usual);
+        Ok(Self {
+            step,
+            command,
+            originals,
+            files,
+        })
+    }
+}
+
+/// Tries edits on a copy of the workspace.
+#[derive(Debug)]
+pub struct Laboratory {
+    copy: Workspace,
+    /// What commands do without an edit.
+    unedited: BTreeMap<String, Finished>,
+}
+
+impl Laboratory {
+    /// Copies the workspace at `root`.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        Ok(Self {
+            copy: Workspace::copy(root)?,
+            unedited: BTreeMap::new(),
+        })
+    }
+
+    /// Makes the edit of a `diff` block, on a page in `folder`, and compares with the claim what then happens.
+    ///
+    /// # Errors
+    ///
+    /// If the edit does not apply, the claim is false, or true even without the edit.
+    pub fn try_edit(&mut self, folder: &str, block: &str, claim: &Claim) -> Result<(), String> {
+        let Edited {
+            step,
+            command,
+            originals,
+            files,
+        } = Edited::new(&self.copy.root, folder, block)?;
+        if matches!(claim, Claim::Hangs | Claim::Prints(_)) {
+            if !self.unedited.contains_key(&command) {
+                self.unedited
+                    .insert(command.clone(), self.run(&command, claim)?);
+            }
+            if holds(claim, &self.unedited[&command]) {
+                return Err(format!("`{command}` does so without the edit, too"));
+            }
+        }
+        self.write(&files)?;
+        let outcome = self.compare(&step, &command, claim);
+        self.write(&originals)?;
+        outcome
+    }
+
+    fn compare(&self, step: &str, command: &str, claim: &Claim) -> Result<(), String> {
+        match claim {
+            Claim::Hangs | Claim::Prints(_) => {
+                let run = self.run(command, claim)?;
+                match holds(claim, &run) {
+                    true => Ok(()),
+                    false => Err(format!("it does not; `{command}` {}", ended(&run))),
+                }
+            }
+            Claim::DoesNotCompile(code) => match self.copy.build(&format!("cargo run -p {step}")) {
+                Err(words) if words.contains(&format!("error[{code}]")) => Ok(()),
+                Err(words) => Err(format!("the error is another:\n{}", last_lines(&words))),
+                Ok(()) => Err("it compiles".into()),
+            },
+            Claim::Fails(test) => self.fails(step, test),
+            Claim::Refused(_) | Claim::Accepted => {
+                Err("there is nothing yet that checks this".into())
+            }
+        }
+    }
+
+    fn run(&self, command: &str, claim: &Claim) -> Result<Finished, String> {
+        let limit = if *claim == Claim::Hangs { HANGS } else { LIMIT };
+        let built = self.copy.build(command);
+        built.map_err(|words| format!("it does not compile:\n{}", last_lines(&words)))?;
+        self.copy.run(command, limit)
+    }
+
+    fn fails(&self, step: &str, test: &str) -> Result<(), String> {
+        let command = ["test", "--package", step, "--lib", "--bins", "--tests"];
+        let built = self
+            .copy
+            .cargo(command.iter().chain(&["--quiet", "--no-run"]))?;
+        if !built.succeeded() {
+            return Err(format!(
+                "it does not compile:\n{}",
+                last_lines(&built.output)
+            ));
+        }
+        let rest = ["--no-fail-fast", "--", test];
+        let run = self.copy.cargo_within(command.iter().chain(&rest), LIMIT)?;
+        let verdicts = run.output.lines().filter_map(|line| {
+            let (path, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
+            let name = path.split(' ').next()?.rsplit("::").next()?;
+            (name == test).then_some(verdict)
+        });
+        match Vec::from_iter(verdicts).as_slice() {
+            [] if run.status.is_none() => Err(format!(
+                "the test does not end within {} s",
+                LIMIT.as_secs()
+            )),
+            [] => Err(format!("{step} has no such test")),
+            verdicts if verdicts.contains(&"FAILED") => Ok(()),
+            _ => Err("the test passes".into()),
+        }
+    }
+
+    fn write(&self, files: &BTreeMap<String, String>) -> Result<(), String> {
+        for (path, text) in files {
+            let written = fs::write(self.copy.root.join(path), text);
+            written.map_err(|error| format!("the copy of {path}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file that a change is made in, from the root of the workspace.
+fn file(folder: &str, named: Option<&str>) -> Result<String, String> {
+    let is_in_step = |path: &str| {
+        STEPS
+            .iter()
+            .any(|step| path.split('/').next() == Some(step.name))
+    };
+    let named = named.unwrap_or("src/lib.rs");
+    let path = if is_in_step(named) {
+        named.into()
+    } else {
+        format!("{folder}/{named}")
+    };
+    match is_in_step(&path) {
+        true => Ok(path),
+        false => Err(format!(
+            "which step is it? Write `+++ b/STEP/{named}` above the lines"
+        )),
+    }
+}
+
+fn holds(claim: &Claim, run: &Finished) -> bool {
+    match claim {
+        Claim::Prints(text) => run.output.contains(text),
+        _ => run.status.is_none(),
+    }
+}
+
+fn ended(run: &Finished) -> String {
+    let how = match run.status {
+        Some(status) => format!("ends with {status}"),
+        None => "does not end".into(),
+    };
+    format!("{how} and prints:\n{}", last_lines(&run.output))
+}
+
+/// Enough to see what happened.
+fn last_lines(text: &str) -> String {
+    let lines = Vec::from_iter(text.trim_end().lines());
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_parsed() {
+        for (info, claim) in [
+            ("diff", None),
+            ("rust", None),
+            ("diff hangs", Some(Claim::Hangs)),
+            ("diff E0373", Some(Claim::DoesNotCompile("E0373".into()))),
+            (
+                "diff prints Result: 6",
+                Some(Claim::Prints("Result: 6".into())),
+            ),
+            (
+                "diff fails no_job_is_lost",
+                Some(Claim::Fails("no_job_is_lost".into())),
+            ),
+            (
+                "diff refused no_job_is_lost",
+                Some(Claim::Refused("no_job_is_lost".into())),
+            ),
+            ("diff accepted", Some(Claim::Accepted)),
+        ] {
+            assert_eq!(Claim::parse(info), Ok(claim), "{info}");
+        }
+        for info in [
+            "diff hang",
+            "diff hangs soon",
+            "diff E037",
+            "diff prints",
+            "diff fails",
+            "diff E0373 x",
+        ] {
+            Claim::parse(info).expect_err(info);
+        }
+    }
+
+    #[test]
+    fn a_change_is_made_in_lib_rs_unless_another_file_is_named() {
+        assert_eq!(file("basic", None).as_deref(), Ok("basic/src/lib.rs"));
+        assert_eq!(
+            file("basic", Some("src/main.rs")).as_deref(),
+            Ok("basic/src/main.rs")
+        );
+        assert_eq!(
+            file("xtask/book", Some("errors/src/lib.rs")).as_deref(),
+            Ok("errors/src/lib.rs")
+        );
+        file("xtask/book", None).expect_err("the page belongs to no step");
+    }
+}

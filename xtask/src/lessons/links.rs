@@ -1,0 +1,209 @@
+//! What pages refer to: it has to be there.
+
+use std::fs;
+use std::path::Path;
+
+use super::page::{Page, resolve};
+use crate::steps::STEPS;
+
+/// The section of a lesson whose table names Rust's counterparts.
+const FROM_GO_TO_RUST: &str = "From Go to Rust";
+
+/// What on this page refers to something that is not there, in the workspace at `root`.
+#[must_use]
+pub fn problems(root: &Path, page: &Page) -> Vec<String> {
+    let links = page.links.iter().filter_map(|link| {
+        let problem = broken(root, page, &link.target)?;
+        Some(page.at(&link.range, &format!("`{}`: {problem}", link.target)))
+    });
+    let files = page.names.iter().filter_map(|name| {
+        let is_missing = is_file_name(&name.text) && !is_file(root, page, &name.text);
+        is_missing.then(|| page.at(&name.range, &format!("there is no file `{}`", name.text)))
+    });
+    links
+        .chain(files)
+        .chain(unknown_names(root, page))
+        .collect()
+}
+
+/// What is wrong with a link, if something is.
+fn broken(root: &Path, page: &Page, target: &str) -> Option<String> {
+    if target.starts_with("https://") || target.starts_with("http://") {
+        return None; // tests need no network
+    }
+    let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let Some(resolved) = resolve(page.folder(), path) else {
+        return Some("it leads out of the workspace".into());
+    };
+    let file = root.join(&resolved);
+    if !file.exists() {
+        return Some("there is no such file".into());
+    }
+    if anchor.is_empty() {
+        return None;
+    }
+    let anchors = match path {
+        "" => page.anchors.clone(),
+        _ if file.is_dir() => anchors(root, &format!("{resolved}/README.md"))?,
+        _ => anchors(root, &resolved)?,
+    };
+    (!anchors.iter().any(|known| known == anchor))
+        .then(|| format!("there is no `#{anchor}`; there are {}", anchors.join(", ")))
+}
+
+fn anchors(root: &Path, path: &str) -> Option<Vec<String>> {
+    Page::read(root, path).ok().map(|page| page.anchors)
+}
+
+/// Whether text in code font looks like a file of the workspace.
+fn is_file_name(text: &str) -> bool {
+    let is_path = text
+        .chars()
+        .all(|c| c.is_alphanumeric() || "/._-".contains(c));
+    let extension = text.rsplit_once('.').map(|(_, extension)| extension);
+    is_path && text.contains('/') && matches!(extension, Some("rs" | "md" | "toml" | "svg"))
+}
+
+/// Whether a file of this name is there: seen from the page, from the root, or in some step.
+fn is_file(root: &Path, page: &Page, name: &str) -> bool {
+    let folders = [page.folder(), ""]
+        .into_iter()
+        .chain(STEPS.iter().map(|step| step.name));
+    folders
+        .filter_map(|folder| resolve(folder, name))
+        .any(|path| root.join(path).is_file())
+}
+
+/// Names in the table of Rust's counterparts that occur neither in the step nor on the page that explains
+/// them.
+fn unknown_names(root: &Path, page: &Page) -> Vec<String> {
+    let is_rust = |column: &Option<String>| {
+        column
+            .as_ref()
+            .is_some_and(|column| column.contains("Rust") || column.contains("Here"))
+    };
+    let mut names = page
+        .names
+        .iter()
+        .filter(|name| name.section.contains(FROM_GO_TO_RUST) && is_rust(&name.column))
+        .peekable();
+    if names.peek().is_none() {
+        return Vec::new();
+    }
+    let mut known = fs::read_to_string(root.join("xtask/book/go-to-rust.md")).unwrap_or_default();
+    for folder in ["src", "examples", "tests"] {
+        read_all(&root.join(page.folder()).join(folder), &mut known);
+    }
+    let known = Vec::from_iter(words(&known));
+    let problems = names.filter_map(|name| {
+        let word = words(&name.text).find(|word| !known.contains(word))?;
+        Some(page.at(
+            &name.range,
+            &format!(
+                "`{word}` occurs neither in the code of {} nor in go-to-rust.md",
+                page.folder()
+            ),
+        ))
+    });
+    problems.collect()
+}
+
+fn read_all(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        text.push_str(&fs::read_to_string(entry.path()).unwrap_or_default());
+        text.push('\n');
+    }
+}
+
+/// Rust's names and keywords in a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A workspace with one step and two pages.
+    fn workspace() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("there is room");
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).expect("there is room");
+            fs::write(path, text).expect("there is room");
+        };
+        write("basic/README.md", "# Step 1\n\n## What it costs\n");
+        write(
+            "basic/src/lib.rs",
+            "fn worker() { while let Ok(job) = queue.recv() {} }\n",
+        );
+        write(
+            "xtask/book/go-to-rust.md",
+            "# From\n\n`available_parallelism`\n",
+        );
+        folder
+    }
+
+    fn problems_of(path: &str, text: &str) -> Vec<String> {
+        problems(workspace().path(), &Page::parse(path, text.into()))
+    }
+
+    #[test]
+    fn what_is_there_is_found() {
+        let text = "# A\n[a](../../basic) [b](../../basic#what-it-costs) [c](../../basic/README.md#step-1) [d](#a) \
+                    [e](https://there.is/no#such-page) `src/lib.rs` `basic/src/lib.rs` `not/a/path` `sender.rs`\n";
+        assert_eq!(problems_of("xtask/book/a.md", text), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_its_line() {
+        for (text, problem) in [
+            ("[a](gone.md)", "`gone.md`: there is no such file"),
+            ("![a](gone.svg)", "`gone.svg`: there is no such file"),
+            ("[a][b]\n\n[b]: gone.md", "`gone.md`: there is no such file"),
+            (
+                "<img src=\"gone.svg\">",
+                "`gone.svg`: there is no such file",
+            ),
+            ("[a](../..)", "leads out of the workspace"),
+            ("[a](#gone)", "there is no `#gone`"),
+            (
+                "[a](README.md#gone)",
+                "there is no `#gone`; there are step-1, what-it-costs",
+            ),
+            ("`src/gone.rs`", "there is no file `src/gone.rs`"),
+        ] {
+            let found = problems_of("basic/a.md", &format!("\n{text}\n"));
+            let is_named =
+                |found: &String| found.contains(problem) && found.starts_with("basic/a.md:");
+            assert!(
+                !found.is_empty() && found.iter().all(is_named),
+                "{text}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_in_the_column_for_rust_occur_in_the_code_or_are_explained() {
+        let table = |name: &str| {
+            format!(
+                "## From Go to Rust\n\n| Go | Rust |\n|---|---|\n| `v, ok := <-ch` | `{name}` |\n"
+            )
+        };
+        for name in [
+            "while let Ok(job) = ..",
+            "worker",
+            "thread::available_parallelism()",
+        ] {
+            let expected = usize::from(name.starts_with("thread"));
+            assert_eq!(
+                problems_of("basic/a.md", &table(name)).len(),
+                expected,
+                "{name}"
+            );
+        }
+        let elsewhere = table("gone").replace("From", "To");
+        assert_eq!(problems_of("basic/a.md", &elsewhere), [""; 0]);
+    }
+}
