@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::process;
+use std::process::{self, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -30,7 +30,7 @@ pub fn run<'a>(steps: impl Iterator<Item = &'a Step>, speed: f64) -> Result<(), 
         let mut program = cargo();
         program.args(["run", "--quiet", "--package", name, "--", "--speed"]);
         let status = program.arg(speed.to_string()).status()?;
-        if interrupted.load(Relaxed) || status.code() == Some(130) {
+        if interrupted.load(Relaxed) || is_interrupt(status) {
             _ = writeln!(io::stderr(), "xtask: stopped in {name}");
             process::exit(130);
         }
@@ -39,6 +39,15 @@ pub fn run<'a>(steps: impl Iterator<Item = &'a Step>, speed: f64) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Whether a program ended because of Ctrl-C, also if this one has yet to hear of it.
+fn is_interrupt(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    let by_signal = std::os::unix::process::ExitStatusExt::signal(&status) == Some(2);
+    #[cfg(not(unix))]
+    let by_signal = status.code() == Some(0xC000_013A_u32 as i32); // STATUS_CONTROL_C_EXIT
+    by_signal || status.code() == Some(130)
 }
 
 /// Parses a number above 0.

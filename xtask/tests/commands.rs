@@ -1,8 +1,14 @@
 //! What `cargo xtask` does by itself: it lists the steps, runs them, and calls the lab.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Command, Output, Stdio};
+use std::io;
+use std::process::{Command, Output};
+#[cfg(target_os = "linux")]
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    process::{Child, ChildStdout, Stdio},
+};
 
 use xtask::steps::STEPS;
 
@@ -83,45 +89,6 @@ fn xtask_lists() {
     insta::assert_snapshot!(text(&xtask(&["list"]).stdout));
 }
 
-/// A step that a signal ends, as a crash would.
-#[cfg(target_os = "linux")]
-#[test]
-fn xtask_stops_at_the_first_step_that_fails() {
-    let flags = ["run", "basic", "waitgroup", "--speed", "0.0001"];
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut running = xtask.spawn().expect("xtask can be started");
-    let mut stdout = BufReader::new(running.stdout.take().expect("stdout is piped"));
-    let mut lines = String::new();
-    while !lines.contains("processing job") {
-        let length = stdout.read_line(&mut lines).expect("xtask prints");
-        assert_ne!(length, 0, "the step is running: {lines}");
-    }
-    let children = format!("/proc/{0}/task/{0}/children", running.id());
-    let child = std::fs::read_to_string(children).expect("Linux tells");
-    let kill = Command::new("sh")
-        .arg("-c")
-        .arg(format!("kill -9 {child}"))
-        .status();
-    assert!(kill.expect("there is a shell").success());
-
-    stdout
-        .read_to_string(&mut lines)
-        .expect("xtask prints text");
-    let output = running.wait_with_output().expect("it is running");
-    assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(text(&output.stderr), @"xtask: basic failed: signal: 9 (SIGKILL)");
-    assert!(!lines.contains("== waitgroup"), "{lines}");
-}
-
-fn xtask(flags: &[&str]) -> Output {
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.args(flags).output().expect("xtask can be started")
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_output_is_an_error_for_xtask() {
@@ -132,4 +99,93 @@ fn a_full_output_is_an_error_for_xtask() {
     assert_eq!(output.status.code(), Some(1));
     let error = "xtask: cannot write to standard output: No space left on device (os error 28)\n";
     assert_eq!(text(&output.stderr), error);
+}
+
+/// `cargo xtask run basic waitgroup` in a process group of its own, once basic's first job has started.
+#[cfg(target_os = "linux")]
+struct Running {
+    xtask: Child,
+    stdout: BufReader<ChildStdout>,
+    lines: String,
+}
+
+#[cfg(target_os = "linux")]
+impl Running {
+    fn start() -> Self {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        xtask.args(["run", "basic", "waitgroup", "--speed", "0.0001"]);
+        xtask.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut xtask = xtask.process_group(0).spawn().expect("xtask starts");
+        let stdout = xtask.stdout.take().expect("stdout is piped");
+        let (mut stdout, mut lines) = (BufReader::new(stdout), String::new());
+        while !lines.contains("processing job") {
+            let length = stdout.read_line(&mut lines).expect("xtask prints text");
+            assert_ne!(length, 0, "the step is running: {lines}");
+        }
+        Self {
+            xtask,
+            stdout,
+            lines,
+        }
+    }
+
+    fn kill(&self, signal: &str, whom: &str) {
+        let kill = format!("kill -{signal} {whom}");
+        let status = Command::new("sh").arg("-c").arg(kill).status();
+        assert!(status.expect("there is a shell").success());
+    }
+
+    /// Its exit code and what it said on standard error, once it and its child have ended.
+    fn end(mut self) -> (Option<i32>, String) {
+        let rest = self.stdout.read_to_string(&mut self.lines);
+        rest.expect("xtask prints text");
+        assert!(!self.lines.contains("== waitgroup"), "{}", self.lines);
+        let output = self.xtask.wait_with_output().expect("it was started");
+        (output.status.code(), text(&output.stderr).to_owned())
+    }
+}
+
+/// A step that a signal ends, as a crash would.
+#[cfg(target_os = "linux")]
+#[test]
+fn xtask_stops_at_the_first_step_that_fails() {
+    let running = Running::start();
+    let children = format!("/proc/{0}/task/{0}/children", running.xtask.id());
+    let child = std::fs::read_to_string(children).expect("Linux tells");
+    running.kill("KILL", &child);
+    let (code, stderr) = running.end();
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(stderr, @"xtask: basic failed: signal: 9 (SIGKILL)");
+}
+
+/// A terminal sends Ctrl-C to all that runs in it.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_the_step_and_then_xtask() {
+    let running = Running::start();
+    running.kill("INT", &format!("-{}", running.xtask.id()));
+    let (code, stderr) = running.end();
+    assert_eq!(code, Some(130));
+    insta::assert_snapshot!(stderr, @"xtask: stopped in basic");
+}
+
+/// Here: for a target that is named, and into another folder.
+#[test]
+fn xtask_runs_steps_wherever_cargo_puts_them() {
+    let host = Command::new("rustc").arg("-vV").output();
+    let host = host.expect("there is a compiler").stdout;
+    let host = text(&host)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "));
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.args(["run", "basic", "--speed", "1000"]);
+    xtask.env("CARGO_BUILD_TARGET", host.expect("it names its host"));
+    xtask.env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"));
+    let output = xtask.output().expect("xtask can be started");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+fn xtask(flags: &[&str]) -> Output {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.args(flags).output().expect("xtask can be started")
 }

@@ -143,6 +143,17 @@ fn every_member_forbids_unsafe_code() {
     }
 }
 
+/// So it starts fast, and it works while a step does not compile.
+#[test]
+fn xtask_depends_on_no_other_member() {
+    let packages = packages();
+    let xtask = packages.iter().find(|package| package["name"] == "xtask");
+    let dependencies = xtask.expect("it is a member")["dependencies"].as_array();
+    for dependency in dependencies.expect("it lists them") {
+        assert!(dependency["source"].is_string(), "{dependency}");
+    }
+}
+
 #[test]
 fn every_dependency_has_its_reason_and_its_version_in_one_place() {
     let manifest = read("Cargo.toml");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::future;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::ops::ControlFlow;
 use std::panic;
@@ -28,6 +28,7 @@ use tokio::signal::ctrl_c;
 use crate::pools::Adapter;
 use crate::steps::Step;
 use xtask::output::say;
+use xtask::run::above_zero;
 
 pub use case::{Case, Fate, Job, Load, Payload, When};
 pub use check::check;
@@ -47,9 +48,8 @@ pub struct Flags {
 }
 
 fn minutes(text: &str) -> Result<Duration, &'static str> {
-    let number = text.parse().ok().filter(|&x: &f64| x > 0.0);
-    let length = number.and_then(|x| Duration::try_from_secs_f64(x * 60.0).ok());
-    length.ok_or("takes a number above 0")
+    let minutes = above_zero(text)?;
+    Ok(Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX))
 }
 
 fn seed(text: &str) -> Result<u64, &'static str> {
@@ -84,7 +84,8 @@ pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
         (Some(seed), None) => explore(steps, iter::repeat_n(seed, 1000), PATIENCE, look_up),
         (_, minutes) => {
             let length = minutes.unwrap_or(Duration::from_secs(60));
-            let seeds = (first..=u64::MAX).take_while(move |_| begin.elapsed() < length);
+            let in_time = move |&seed: &u64| seed == first || begin.elapsed() < length;
+            let seeds = (first..=u64::MAX).take_while(in_time);
             explore(steps, seeds, PATIENCE, look_up) // the runs in hand end, or are stuck
         }
     };
@@ -315,15 +316,16 @@ impl Progress {
         }
         let runs: u64 = tally.values().map(|count| count.runs).sum();
         let line = format!("{} s: {runs} runs, seeds from {first}", now.as_secs());
-        match self.overwrites {
-            true => eprint!("\r{line}"),
-            false => eprintln!("{line}"),
-        }
+        // An error: nobody reads it.
+        _ = match self.overwrites {
+            true => write!(io::stderr(), "\r{line}"),
+            false => writeln!(io::stderr(), "{line}"),
+        };
     }
 
     fn clear(&self) {
         if self.overwrites {
-            eprintln!();
+            _ = writeln!(io::stderr());
         }
     }
 }
@@ -335,6 +337,7 @@ mod tests {
     #[test]
     fn minutes_are_above_0() {
         assert_eq!(minutes("1.5"), Ok(Duration::from_secs(90)));
+        assert_eq!(minutes("1e300"), Ok(Duration::MAX));
         for text in ["0", "-1", "inf", "NaN", "x"] {
             assert_eq!(minutes(text), Err("takes a number above 0"), "{text}");
         }

@@ -1,5 +1,6 @@
 //! A short run of what `cargo xtask soak` does at length, and that it finds what is to be found.
 
+use std::fs::File;
 use std::future;
 #[cfg(unix)]
 use std::io::{BufRead, BufReader};
@@ -277,6 +278,27 @@ fn it_goes_on_for_as_long_as_asked() {
     let counts = String::from_utf8(output.stdout).expect("it prints text");
     assert!(counts.starts_with("seeds from 1, "), "{counts}");
     assert!(!counts.contains(" 0 runs"), "{counts}");
+}
+
+/// However short the time, and whether or not its progress can be written.
+#[test]
+fn every_step_runs_at_least_once() {
+    for minutes in ["1e-300", "1e-9"] {
+        let mut soak = Command::new(env!("CARGO_BIN_EXE_lab"));
+        soak.args(["soak", "--minutes", minutes, "--seed", "1"]);
+        if cfg!(target_os = "linux") {
+            soak.stderr(
+                File::options()
+                    .write(true)
+                    .open("/dev/full")
+                    .expect("Linux has it"),
+            );
+        }
+        let output = soak.output().expect("the program can be started");
+        assert!(output.status.success(), "{output:?}");
+        let counts = String::from_utf8(output.stdout).expect("it prints text");
+        assert!(!counts.contains(" 0 runs"), "{counts}");
+    }
 }
 
 /// A scope says that a thread of it has panicked, thousands of times here.

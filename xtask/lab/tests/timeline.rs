@@ -125,6 +125,9 @@ fn lines_are_broken_only_where_the_next_word_has_no_room() {
 fn timeline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_lab"));
     program.arg("timeline").args(arguments);
+    for colours in ["CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        program.env_remove(colours);
+    }
     program.envs(variables.iter().copied());
     program.output().expect("the program can be started")
 }
@@ -227,6 +230,36 @@ fn every_flag_changes_what_is_drawn() {
         ["dynamic", "--bursts", "2"],
     ] {
         assert!(drawn(&arguments) != drawn(&arguments[..1]), "{arguments:?}");
+    }
+}
+
+/// 10,000 periods of this rate take 99,998.8 s, and timers round each up to a millisecond.
+#[test]
+fn the_longest_run_that_is_allowed_is_drawn() {
+    let output = timeline(
+        &["rate-limited", "--rate", "0.10000012", "--jobs", "10000"],
+        &[],
+    );
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn huge_numbers_fit_the_line() {
+    for arguments in [
+        ["cancellation", "--timeout", "1e300"],
+        ["rate-limited", "--rate", "1e300"],
+        ["rate-limited", "--rate", "1e-3"],
+    ] {
+        let drawn = timeline(&arguments, &[]).stdout;
+        let drawn = String::from_utf8(drawn).expect("it prints text");
+        assert!(
+            drawn.contains(&arguments[2].replace("1e-3", "0.001")),
+            "{drawn}"
+        );
+        assert!(
+            drawn.lines().all(|line| line.chars().count() <= 80),
+            "{drawn}"
+        );
     }
 }
 
@@ -629,7 +662,7 @@ fn a_worker_that_is_missing_shows() {
         let workers = NonZeroUsize::new(2).expect("2 is not 0");
         pools::basic(Plan { workers, ..plan }, host)
     });
-    assert_ne!(drawn, Ok(basic()));
+    assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
@@ -637,7 +670,7 @@ fn a_worker_that_gets_no_second_job_shows() {
     let drawn = draw_as_basic(IMPATIENT, |plan, host| {
         small_pool(plan, host, |job| job == 2)
     });
-    assert_ne!(drawn, Ok(basic()));
+    assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
@@ -658,7 +691,7 @@ fn work_that_is_done_twice_shows() {
     let drawn = draw_as_basic(IMPATIENT, |plan, host| {
         pools::basic(plan, Arc::new(Twice(host)))
     });
-    assert_ne!(drawn, Ok(basic()));
+    assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
@@ -667,7 +700,7 @@ fn work_that_is_left_out_shows() {
         let jobs = plan.jobs - 1;
         pools::basic(Plan { jobs, ..plan }, host)
     });
-    assert_ne!(drawn, Ok(basic()));
+    assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]

@@ -224,7 +224,8 @@ fn contest(out: &mut String, contest: &Contest) -> std::fmt::Result {
     let jobs = format!("{} jobs", count(contest.jobs.count));
     let steps = &contest.steps;
     let width = if steps.len() > 4 { 11 } else { 13 };
-    let rest = 24 + width * steps.len() - what.len();
+    let rest = (24 + width * steps.len()).saturating_sub(what.len());
+    let rest = rest.max(jobs.len() + 2);
     writeln!(out, "\n{what}{jobs:>rest$}")?;
 
     let mut line = |name: &str, of: &str, spread: &str, cell: &dyn Fn(&Entry) -> String| {

@@ -13,9 +13,10 @@ use crate::pools::{Event, Later, Outcome, Tasks};
 use crate::scenario::Scenario;
 
 use super::Recording;
+use super::knobs::MAX_TIME;
 
-/// Longer than this, in simulated time, a pool that was to be stopped by then counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(100_000);
+/// A pool that takes longer than this, in simulated time, counts as stuck: twice as long as any run that is drawn.
+const PATIENCE: Duration = MAX_TIME.saturating_mul(2);
 
 #[derive(Clone)]
 struct Host {

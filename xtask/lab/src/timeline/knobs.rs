@@ -48,7 +48,7 @@ pub struct Knobs {
 const MAX_JOBS: usize = 10_000;
 
 /// Nor more time.
-const MAX_TIME: Duration = Duration::from_secs(100_000);
+pub const MAX_TIME: Duration = Duration::from_secs(100_000);
 
 impl Knobs {
     /// The steps, with what was given instead of what they had.

@@ -332,10 +332,10 @@ fn caption(scenario: &Scenario) -> String {
         caption += &format!(", one every {}", seconds(scenario.apart));
     }
     if let Some(rate) = scenario.rate {
-        caption += &format!(", at most {rate} started a second");
+        caption += &format!(", at most {} started a second", number(rate));
     }
     if let Some(timeout) = scenario.timeout {
-        caption += &format!(", cancelled after {timeout} s");
+        caption += &format!(", cancelled after {} s", number(timeout));
     }
     if let (None, Some(pause)) = (scenario.bursts, scenario.pause) {
         caption += &format!(", stopped after {}", seconds(pause));
@@ -434,7 +434,7 @@ fn shortest(scenario: &Scenario, recording: &Recording) -> String {
     };
     let shortest = seconds(scenario.shortest(jobs));
     match scenario.rate {
-        Some(rate) => format!("{shortest} {workers} at {rate} starts a second"),
+        Some(rate) => format!("{shortest} {workers} at {} starts a second", number(rate)),
         None if scenario.apart.is_zero() => format!("{shortest} {workers}"),
         None => format!("{shortest} {workers}, as the jobs come in"),
     }
@@ -452,6 +452,14 @@ fn after(scenario: &Scenario) -> &'static str {
 fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// With an exponent instead of a long row of zeros.
+fn number(number: f64) -> String {
+    match number {
+        0.0 | 1e-6..1e9 => format!("{number}"),
+        _ => format!("{number:e}"),
+    }
 }
 
 /// In seconds, to a thousandth, with no more digits than needed.
