@@ -1,6 +1,7 @@
 //! Edits tried on a step of a few lines: each claim when it is true, and when it is not.
 
 use std::fs;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use xtask::lessons::experiment::{Claim, Laboratory};
@@ -47,69 +48,26 @@ fn workspace() -> TempDir {
     folder
 }
 
-#[test]
-fn an_edit_does_what_is_claimed_or_the_message_says_what_it_does() {
+const HARMLESS: &str = "-number * 2\n+number + number\n";
+const WRONG: &str = "-number * 2\n+number * 3\n";
+const ENDLESS: &str = "-number * 2\n+loop { std::hint::spin_loop(); _ = number; }\n";
+const MISTYPED: &str = "-number * 2\n+\"number\"\n";
+
+/// Tries the edits, one after the other. Where a claim is false, the message has to contain what is given.
+fn try_all(experiments: &[(&str, &str, Result<(), &str>)]) {
     let workspace = workspace();
     let mut laboratory = Laboratory::new(workspace.path()).expect("it can be copied");
-    let mut outcome = |claim: &str, block: &str| {
-        let claim = Claim::parse(claim)
+    (laboratory.hangs, laboratory.never_ends) = (Duration::from_secs(1), Duration::from_secs(1));
+    for (info, block, expected) in experiments {
+        let claim = Claim::parse(info)
             .expect("it is a claim")
             .expect("it is one");
-        laboratory.try_edit("basic", block, &claim)
-    };
-
-    let harmless = "-number * 2\n+number + number\n";
-    let wrong = "-number * 2\n+number * 3\n";
-    let endless = "-number * 2\n+loop { std::hint::spin_loop(); _ = number; }\n";
-    let mistyped = "-number * 2\n+\"number\"\n";
-    for (claim, block, message) in [
-        ("diff hangs", endless, ""),
-        (
-            "diff hangs",
-            harmless,
-            "it does not; `cargo run -p basic -- --speed 100` ends with exit status: 0 and prints:\nResult: 6",
-        ),
-        ("diff hangs", mistyped, "it does not compile:\nerror[E0308]"),
-        ("diff prints Result: 9", wrong, ""),
-        ("diff prints Result: 9", harmless, "prints:\nResult: 6"),
-        (
-            "diff prints Result: 6",
-            harmless,
-            "does so without the edit, too",
-        ),
-        ("diff E0308", mistyped, ""),
-        (
-            "diff E0373",
-            mistyped,
-            "the error is another:\nerror[E0308]",
-        ),
-        ("diff E0308", harmless, "it compiles"),
-        ("diff fails two_becomes_four", wrong, ""),
-        ("diff fails two_becomes_four", harmless, "the test passes"),
-        ("diff fails two", wrong, "basic has no such test"),
-        (
-            "diff fails two_becomes_four",
-            mistyped,
-            "it does not compile:",
-        ),
-        (
-            "diff hangs",
-            "-number * 4\n",
-            "basic/src/lib.rs: it no longer applies",
-        ),
-        (
-            "diff hangs",
-            "+++ b/src/gone.rs\n-x\n",
-            "basic/src/gone.rs: No such file",
-        ),
-    ] {
-        match outcome(claim, block) {
-            Ok(()) => assert_eq!(message, "", "{claim}\n{block}"),
-            Err(error) => {
-                let is_named = !message.is_empty() && error.contains(message);
-                assert!(is_named, "{claim}\n{block}\n{error}");
-            }
-        }
+        let outcome = laboratory.try_edit("basic", block, &claim);
+        let is_expected = match (&outcome, expected) {
+            (Err(error), Err(message)) => error.contains(message),
+            (outcome, expected) => outcome.is_ok() == expected.is_ok(),
+        };
+        assert!(is_expected, "{info}\n{block}\n{outcome:?}");
     }
     let lib = fs::read_to_string(workspace.path().join("basic/src/lib.rs"));
     assert_eq!(
@@ -117,4 +75,74 @@ fn an_edit_does_what_is_claimed_or_the_message_says_what_it_does() {
         LIB,
         "the step itself is as it was"
     );
+}
+
+#[test]
+fn what_is_claimed_of_a_program_is_compared_with_what_it_does() {
+    let ends = "it does not; `cargo run -p basic -- --speed 100` ends with exit status: 0 and prints:\nResult: 6";
+    try_all(&[
+        ("diff hangs", ENDLESS, Ok(())),
+        ("diff hangs", HARMLESS, Err(ends)),
+        (
+            "diff hangs",
+            MISTYPED,
+            Err("it does not compile:\nerror[E0308]"),
+        ),
+        ("diff prints Result: 9", WRONG, Ok(())),
+        ("diff prints Result: 9", HARMLESS, Err(ends)),
+        (
+            "diff prints Result: 6",
+            HARMLESS,
+            Err("does so without the edit, too"),
+        ),
+        ("diff E0308", MISTYPED, Ok(())),
+        (
+            "diff E0373",
+            MISTYPED,
+            Err("the error is another:\nerror[E0308]"),
+        ),
+        ("diff E0308", HARMLESS, Err("it compiles")),
+        (
+            "diff hangs",
+            "-number * 4\n",
+            Err("basic/src/lib.rs: it no longer applies"),
+        ),
+        (
+            "diff hangs",
+            "+++ b/src/gone.rs\n-x\n",
+            Err("basic/src/gone.rs: "),
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_claimed_of_the_tests_is_compared_with_what_they_do() {
+    try_all(&[
+        ("diff fails two_becomes_four", WRONG, Ok(())),
+        (
+            "diff fails two_becomes_four",
+            HARMLESS,
+            Err("the test does not fail: Holds"),
+        ),
+        (
+            "diff fails two_becomes_four",
+            ENDLESS,
+            Err("the test does not fail: NeverEnds"),
+        ),
+        (
+            "diff fails two_becomes_four",
+            MISTYPED,
+            Err("it does not compile:"),
+        ),
+        ("diff fails two", WRONG, Err("basic has no such test")),
+        ("diff refused two_becomes_four", WRONG, Ok(())),
+        ("diff refused two_becomes_four", ENDLESS, Ok(())),
+        (
+            "diff refused two_becomes_four",
+            HARMLESS,
+            Err("the test does not fail: Holds"),
+        ),
+        ("diff accepted", HARMLESS, Ok(())),
+        ("diff accepted", WRONG, Err("two_becomes_four: Fails(")),
+    ]);
 }

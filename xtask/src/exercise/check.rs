@@ -22,6 +22,8 @@ pub struct Check {
     pub root: PathBuf,
     /// The step's name.
     pub step: String,
+    /// The name of the only test to run, if not all are.
+    pub only: Option<String>,
     /// How long a test may take.
     pub limit: Duration,
     /// Where cargo builds, if not in its usual place.
@@ -80,6 +82,7 @@ impl Check {
         Self {
             root: root.into(),
             step: step.into(),
+            only: None,
             limit: Duration::from_secs(10),
             target: None,
             compiler_prints: true,
@@ -105,6 +108,7 @@ impl Check {
             let list = self.command(program, &["--list", "--format=terse"]);
             let list = deadline::run(list, self.limit)?.output;
             let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+            let names = names.filter(|path| self.includes(path));
             tests.extend(names.map(|name| (file, program, name.to_owned())));
         }
 
@@ -128,7 +132,7 @@ impl Check {
                 running.remove(&number);
                 let (file, _, name) = &tests[number];
                 let property = Property {
-                    name: name.rsplit("::").next().unwrap_or_default().into(),
+                    name: function(name).into(),
                     file: (*file).clone(),
                     outcome: outcome(&finished?),
                 };
@@ -139,6 +143,10 @@ impl Check {
             }
         }
         Ok(Verdict::Checked(known.into_values().collect()))
+    }
+
+    fn includes(&self, path: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == function(path))
     }
 
     /// Builds the step's tests. Gives their names and programs, or what the compiler said.
@@ -181,6 +189,11 @@ impl Check {
             .env("RUST_BACKTRACE", "0");
         command
     }
+}
+
+/// The name of a test function, without its modules.
+fn function(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 fn outcome(finished: &deadline::Finished) -> Outcome {

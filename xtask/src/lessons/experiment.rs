@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use super::edit::Edit;
 use super::workspace::Workspace;
 use crate::deadline::Finished;
+use crate::exercise::check::{Check, Outcome, Property, Verdict};
 use crate::steps::STEPS;
 
-/// A program that still runs after this time hangs. Sped up by 100, each ends in well under a second.
-const HANGS: Duration = Duration::from_secs(3);
-
-/// How long a program, or a test, may take of which something else is claimed.
+/// How long a program may take of which something else is claimed than that it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What is claimed of an edited step.
@@ -29,9 +28,9 @@ pub enum Claim {
     Fails(String),
     /// It does not compile, with this error code.
     DoesNotCompile(String),
-    /// `cargo xtask check` finds that this property does not hold.
+    /// As an answer to an exercise it is refused: the test of this name fails, or never ends.
     Refused(String),
-    /// `cargo xtask check` finds nothing.
+    /// As an answer to an exercise it is accepted: all tests pass.
     Accepted,
 }
 
@@ -118,6 +117,10 @@ impl Edited {
 /// Tries edits on a copy of the workspace.
 #[derive(Debug)]
 pub struct Laboratory {
+    /// A program that still runs after this time hangs. Sped up by 100, each ends in well under a second.
+    pub hangs: Duration,
+    /// A test that is claimed to fail, and still runs after this time, never ends.
+    pub never_ends: Duration,
     copy: Workspace,
     /// What commands do without an edit.
     unedited: BTreeMap<String, Finished>,
@@ -131,6 +134,8 @@ impl Laboratory {
     /// If that fails.
     pub fn new(root: &Path) -> io::Result<Self> {
         Ok(Self {
+            hangs: Duration::from_secs(3),
+            never_ends: Duration::from_secs(5),
             copy: Workspace::copy(root)?,
             unedited: BTreeMap::new(),
         })
@@ -177,46 +182,56 @@ impl Laboratory {
                 Err(words) => Err(format!("the error is another:\n{}", last_lines(&words))),
                 Ok(()) => Err("it compiles".into()),
             },
-            Claim::Fails(test) => self.fails(step, test),
-            Claim::Refused(_) | Claim::Accepted => {
-                Err("there is nothing yet that checks this".into())
+            Claim::Fails(test) | Claim::Refused(test) => {
+                let tests = self.check(step, Some(test))?;
+                let is_so = |test: &Property| match test.outcome {
+                    Outcome::Fails(_) => true,
+                    Outcome::NeverEnds => matches!(claim, Claim::Refused(_)),
+                    Outcome::Holds | Outcome::NotWritten => false,
+                };
+                match tests.iter().any(is_so) {
+                    true => Ok(()),
+                    false => Err(format!("the test does not fail: {:?}", tests[0].outcome)),
+                }
+            }
+            Claim::Accepted => {
+                let tests = self.check(step, None)?;
+                match tests.iter().find(|test| !test.holds()) {
+                    None => Ok(()),
+                    Some(test) => Err(format!("{}: {:?}", test.name, test.outcome)),
+                }
             }
         }
     }
 
     fn run(&self, command: &str, claim: &Claim) -> Result<Finished, String> {
-        let limit = if *claim == Claim::Hangs { HANGS } else { LIMIT };
+        let limit = match claim {
+            Claim::Hangs => self.hangs,
+            _ => LIMIT,
+        };
         let built = self.copy.build(command);
-        built.map_err(|words| format!("it does not compile:\n{}", last_lines(&words)))?;
+        built.map_err(|words| does_not_compile(&words))?;
         self.copy.run(command, limit)
     }
 
-    fn fails(&self, step: &str, test: &str) -> Result<(), String> {
-        let command = ["test", "--package", step, "--lib", "--bins", "--tests"];
-        let built = self
-            .copy
-            .cargo(command.iter().chain(&["--quiet", "--no-run"]))?;
-        if !built.succeeded() {
-            return Err(format!(
-                "it does not compile:\n{}",
-                last_lines(&built.output)
-            ));
-        }
-        let rest = ["--no-fail-fast", "--", test];
-        let run = self.copy.cargo_within(command.iter().chain(&rest), LIMIT)?;
-        let verdicts = run.output.lines().filter_map(|line| {
-            let (path, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
-            let name = path.split(' ').next()?.rsplit("::").next()?;
-            (name == test).then_some(verdict)
-        });
-        match Vec::from_iter(verdicts).as_slice() {
-            [] if run.status.is_none() => Err(format!(
-                "the test does not end within {} s",
-                LIMIT.as_secs()
-            )),
-            [] => Err(format!("{step} has no such test")),
-            verdicts if verdicts.contains(&"FAILED") => Ok(()),
-            _ => Err("the test passes".into()),
+    /// What came of the step's tests, or of the only one that is of interest.
+    fn check(&self, step: &str, only: Option<&String>) -> Result<Vec<Property>, String> {
+        let usual = Check::new(&self.copy.root, step);
+        let check = Check {
+            only: only.cloned(),
+            limit: only.map_or(usual.limit, |_| self.never_ends),
+            target: self.copy.target.clone(),
+            compiler_prints: false,
+            ..usual
+        };
+        match check.run(|_| ControlFlow::Continue(())) {
+            Ok(Verdict::Checked(properties)) if properties.is_empty() => {
+                Err(format!("{step} has no such test"))
+            }
+            Ok(Verdict::Checked(properties)) => Ok(properties),
+            Ok(Verdict::DoesNotCompile(words)) => Err(does_not_compile(&words)),
+            Ok(Verdict::Interrupted) => Err("it was interrupted".into()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -263,6 +278,10 @@ fn ended(run: &Finished) -> String {
         None => "does not end".into(),
     };
     format!("{how} and prints:\n{}", last_lines(&run.output))
+}
+
+fn does_not_compile(words: &str) -> String {
+    format!("it does not compile:\n{}", last_lines(words))
 }
 
 /// Enough to see what happened.

@@ -20,7 +20,7 @@ pub struct Workspace {
     /// The folder.
     pub root: PathBuf,
     /// The target folder; cargo's own choice if `None`.
-    target: Option<PathBuf>,
+    pub target: Option<PathBuf>,
     /// Held while this is in use, so that two processes do not share a copy.
     _lock: Option<File>,
 }
@@ -67,7 +67,7 @@ impl Workspace {
             return Ok(()); // it has nothing to build, or builds it itself
         };
         let flags = flags.split(|flag| *flag == "--").next().unwrap_or_default();
-        let built = self.cargo(["build", "--quiet"].iter().chain(flags))?;
+        let built = self.finish(cargo(), ["build", "--quiet"].iter().chain(flags), BUILD)?;
         match built.succeeded() {
             true => Ok(()),
             false => Err(built.output),
@@ -83,37 +83,12 @@ impl Workspace {
         let words = words(line)?;
         match words.as_slice() {
             ["cargo", "run", flags @ ..] => {
-                self.cargo_within(["run", "--quiet"].iter().chain(flags), limit)
+                self.finish(cargo(), ["run", "--quiet"].iter().chain(flags), limit)
             }
-            ["cargo", flags @ ..] => self.cargo(flags),
+            ["cargo", flags @ ..] => self.finish(cargo(), flags, BUILD),
             [program, flags @ ..] => self.finish(Command::new(program), flags, limit),
             [] => Err("there is no command".into()),
         }
-    }
-
-    /// Runs cargo, with time to build.
-    ///
-    /// # Errors
-    ///
-    /// If there is no cargo.
-    pub fn cargo<F: AsRef<OsStr>>(
-        &self,
-        flags: impl IntoIterator<Item = F>,
-    ) -> Result<Finished, String> {
-        self.cargo_within(flags, BUILD)
-    }
-
-    /// Runs cargo for at most `limit`.
-    ///
-    /// # Errors
-    ///
-    /// If there is no cargo.
-    pub fn cargo_within<F: AsRef<OsStr>>(
-        &self,
-        flags: impl IntoIterator<Item = F>,
-        limit: Duration,
-    ) -> Result<Finished, String> {
-        self.finish(cargo(), flags, limit)
     }
 
     fn finish<F: AsRef<OsStr>>(
