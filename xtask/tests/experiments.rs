@@ -110,6 +110,11 @@ fn what_is_claimed_of_a_program_is_compared_with_what_it_does() {
         ),
         (
             "diff hangs",
+            "$ ls\n-number * 2\n",
+            Err("`ls` does not start with `cargo run`"),
+        ),
+        (
+            "diff hangs",
             "+++ b/src/gone.rs\n-x\n",
             Err("basic/src/gone.rs: "),
         ),

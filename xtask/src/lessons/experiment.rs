@@ -107,6 +107,9 @@ impl Edited {
         };
         let usual = || format!("cargo run -p {step} -- --speed 100");
         let command = edit.command.unwrap_or_else(usual);
+        if !command.starts_with("cargo run ") {
+            return Err(format!("`{command}` does not start with `cargo run`"));
+        }
         Ok(Self {
             step,
             command,

@@ -65,18 +65,16 @@ impl Workspace {
     /// What the compiler says if it does not build; or why it cannot be run.
     pub fn build(&self, line: &str) -> Result<Command, String> {
         let words = words(line)?;
-        let [program, flags @ ..] = words.as_slice() else {
-            return Err("there is no command".into());
-        };
-        let mut command = match *program {
-            "cargo" => cargo(),
-            program => Command::new(program),
-        };
-        let ["run", flags @ ..] = flags else {
-            command.args(flags);
+        let ["cargo", "run", flags @ ..] = words.as_slice() else {
+            let mut command = match words[0] {
+                "cargo" => cargo(),
+                program => Command::new(program),
+            };
+            command.args(&words[1..]);
             return Ok(self.place(command));
         };
         let mut flags = flags.splitn(2, |flag| *flag == "--");
+        let mut command = cargo();
         command.args([
             "build",
             "--quiet",
