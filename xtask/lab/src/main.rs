@@ -23,7 +23,7 @@ enum Task {
         steps: Selection,
 
         #[command(flatten)]
-        flags: timeline::Flags,
+        flags: Box<timeline::Flags>,
     },
     /// Run the steps' pools in random ways, and check what must hold in all of them
     Soak {

@@ -1,42 +1,98 @@
-//! What a step's program does with its pool, in figures.
+//! What a person asks for: the steps' own flags, and the article's values for them.
 
+use std::error::Error;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::panic;
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use errors::OnFailure;
+use xtask::output::refusal;
+use xtask::run::above_zero;
 
-use crate::pools::{Ending, Failure, Outcome, Plan};
+use crate::script::{Job, Outcome, Script, When};
+use crate::steps::Step;
 
-/// What a step's program does with its pool. What the step does not know is `None`.
-#[derive(Clone, Copy, Debug)]
+/// What a step's program does with its pool. A flag is `None` if the step has no such flag, or if it is not given.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+#[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
 pub struct Scenario {
-    /// Workers, or where there may be more, the fewest.
-    pub workers: NonZeroUsize,
-    /// The most workers.
-    pub max_workers: Option<NonZeroUsize>,
-    /// Bursts of jobs.
-    pub bursts: Option<usize>,
-    /// Jobs, or where there are bursts, jobs in each.
-    pub jobs: usize,
-    /// How long a job takes.
-    pub length: Duration,
-    /// The time from handing in one job to handing in the next.
-    pub apart: Duration,
-    /// The time after each burst of jobs; after the last, the pool is stopped.
-    pub pause: Option<Duration>,
-    /// Seconds until the pool is cancelled.
+    /// How many workers share the jobs, 1 to 1000
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub workers: Option<NonZeroUsize>,
+
+    /// How many jobs to do, for dynamic in each burst, 0 to 10000
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+
+    /// After how many of the article's seconds to cancel, 0 or more: cancellation
+    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
     pub timeout: Option<f64>,
-    /// Jobs that may start in a second.
+
+    /// Which task fails, 1 to 10000: dispatcher
+    #[arg(long, value_name = "N", value_parser = job)]
+    pub fail: Option<usize>,
+
+    /// Which job panics, 1 to 10000: errors
+    #[arg(long, value_name = "N", value_parser = job)]
+    pub panic: Option<usize>,
+
+    /// What a failure does to the jobs that have not started: errors
+    #[arg(long, value_name = "WHAT")]
+    pub on_failure: Option<Failure>,
+
+    /// How many jobs all workers together may start in one of the article's seconds, above 0: rate-limited
+    #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = above_zero)]
     pub rate: Option<f64>,
-    /// Missed starts that may be made up for at once.
-    pub burst: NonZeroU32,
-    /// What becomes of a job.
-    pub fate: fn(usize) -> Outcome,
-    /// What else there is to say of it, after a comma.
-    pub note: &'static str,
+
+    /// How many missed starts may be made up for at once, 1 to 1000000: rate-limited
+    #[arg(long, value_name = "N", value_parser = burst)]
+    pub burst: Option<NonZeroU32>,
+
+    /// For how many of the article's seconds no job comes, after half of them, 0 or more: rate-limited
+    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
+    pub pause: Option<f64>,
+
+    /// How many workers to start with, and to keep, 1 to 1000: dynamic
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub min_workers: Option<NonZeroUsize>,
+
+    /// Maximum number of workers, 1 to 1000: dynamic
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub max_workers: Option<NonZeroUsize>,
+
+    /// How many bursts of jobs to submit, 0 to 10000: dynamic
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub bursts: Option<usize>,
+
+    /// How long a job takes.
+    #[arg(skip)]
+    pub duration: Duration,
+
+    /// The time between two submissions.
+    #[arg(skip)]
+    pub interval: Duration,
+
+    /// The time after all jobs, or after each burst of them; then the pool is stopped.
+    #[arg(skip)]
+    pub rest: Option<Duration>,
+
+    /// Whether every third job fails.
+    #[arg(skip)]
+    pub every_third_fails: bool,
+
     /// What its picture shows besides the workers.
+    #[arg(skip)]
     pub shows: &'static [Show],
+}
+
+/// What a failure does to the jobs that have not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Failure {
+    /// Nothing
+    Continue,
+    /// They are never started
+    Stop,
 }
 
 /// What a section is about, as far as it can be drawn.
@@ -46,7 +102,7 @@ pub enum Show {
     Replies,
     /// How many jobs wait.
     Queue,
-    /// When jobs were handed back, never started.
+    /// When jobs were handed back.
     HandedBack,
     /// When the limiter allows a start.
     Ticks,
@@ -54,61 +110,60 @@ pub enum Show {
     Scaling,
 }
 
-/// Three workers, and five jobs of a second each that are handed in all at once.
-pub const ARTICLE: Scenario = Scenario {
-    workers: NonZeroUsize::new(3).expect("3 is not 0"),
-    max_workers: None,
-    bursts: None,
-    jobs: 5,
-    length: Duration::from_secs(1),
-    apart: Duration::ZERO,
-    pause: None,
-    timeout: None,
-    rate: None,
-    burst: NonZeroU32::MIN,
-    fate: |_| Ok(()),
-    note: "",
-    shows: &[],
-};
+/// More jobs than this are not drawn.
+const MAX_JOBS: usize = 10_000;
 
-/// Every third job fails, as in the article; the second panics, of which it has no example.
-pub fn every_third_fails(job: usize) -> Outcome {
-    match job {
-        2 => panic::resume_unwind(Box::new("job 2")), // unlike `panic!` it prints nothing
-        job if job.is_multiple_of(3) => Err(Failure),
-        _ => Ok(()),
-    }
-}
+/// Nor more time.
+const MAX_TIME: Duration = Duration::from_secs(100_000);
 
 impl Scenario {
-    /// The jobs of all bursts.
+    /// Three workers, and five jobs of a second each that are submitted at once.
+    pub const ARTICLE: Self = Self {
+        workers: NonZeroUsize::new(3),
+        jobs: Some(5),
+        timeout: None,
+        fail: None,
+        panic: None,
+        on_failure: None,
+        rate: None,
+        burst: None,
+        pause: None,
+        min_workers: None,
+        max_workers: None,
+        bursts: None,
+        duration: Duration::from_secs(1),
+        interval: Duration::ZERO,
+        rest: None,
+        every_third_fails: false,
+        shows: &[],
+    };
+
+    /// Workers, or where their number changes, the minimum.
+    pub fn workers(&self) -> NonZeroUsize {
+        self.workers
+            .or(self.min_workers)
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Maximum number of workers.
+    pub fn most_workers(&self) -> NonZeroUsize {
+        self.max_workers.unwrap_or(self.workers())
+    }
+
+    /// Jobs, or where they come in bursts, jobs in each.
+    pub fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_default()
+    }
+
+    /// Jobs of all bursts.
     pub fn total(&self) -> usize {
-        self.jobs.saturating_mul(self.bursts.unwrap_or(1))
+        self.jobs().saturating_mul(self.bursts.unwrap_or(1))
     }
 
-    /// The job's number in the program: those of each burst begin anew, at 1, at 101, at 201...
+    /// A job's number in the program: those of each burst begin anew, at 1, at 101, at 201...
     pub fn number(&self, job: usize) -> usize {
-        let (burst, nth) = ((job - 1) / self.jobs, (job - 1) % self.jobs);
-        burst * self.jobs.max(100) + nth + 1
-    }
-
-    /// How long to wait before a job is handed in, once the one before it was.
-    pub fn wait_before(&self, job: usize) -> Duration {
-        match (job - 1).checked_rem(self.jobs) {
-            _ if job == 1 => Duration::ZERO,
-            Some(0) => self.pause.unwrap_or_default(),
-            _ => self.apart,
-        }
-    }
-
-    /// How long to wait before the pool is stopped: once every job was handed in, or from the start
-    /// if the pool is cancelled.
-    pub fn wait_before_stop(&self) -> Option<Duration> {
-        match self.timeout {
-            Some(timeout) => Some(seconds(timeout)),
-            None if self.total() == 0 && self.bursts.is_some() => Some(Duration::ZERO),
-            None => self.pause,
-        }
+        let (burst, nth) = ((job - 1) / self.jobs(), (job - 1) % self.jobs());
+        burst * self.jobs().max(100) + nth + 1
     }
 
     /// The time between two starts.
@@ -116,43 +171,169 @@ impl Scenario {
         self.rate.map(|rate| seconds(1.0 / rate))
     }
 
-    /// How to build the pool.
-    pub fn plan(&self) -> Plan {
-        Plan {
-            workers: self.workers,
-            max_workers: self.max_workers.unwrap_or(self.workers),
-            capacity: NonZeroUsize::new(100).expect("100 is not 0"),
-            jobs: self.total(),
-            reads: usize::MAX,
-            period: self.period().unwrap_or(Duration::from_secs(2)),
-            burst: self.burst,
-            on_failure: OnFailure::Continue,
-            stop_early: false,
-            submitters: NonZeroUsize::MIN,
-            ending: Ending::Stop,
+    /// Whether jobs may come back that never started.
+    pub fn hands_back(&self) -> bool {
+        self.timeout.is_some() || self.on_failure == Some(Failure::Stop)
+    }
+
+    fn interval(&self, job: usize) -> Duration {
+        match (job - 1).checked_rem(self.jobs()) {
+            _ if job == 1 => Duration::ZERO,
+            Some(0) => self.rest.unwrap_or_default(),
+            Some(nth) if nth == self.jobs() / 2 => {
+                self.interval + seconds(self.pause.unwrap_or(0.0))
+            }
+            _ => self.interval,
         }
     }
 
-    /// When the last of `jobs` jobs of this length can end at the earliest, whatever the pool does:
-    /// each starts as soon as it is handed in, the limiter allows it and a worker is free, and all
-    /// workers are there from the start.
-    pub fn shortest(&self, jobs: usize) -> Duration {
-        let workers = self.max_workers.unwrap_or(self.workers).get();
-        let mut ends = Vec::with_capacity(jobs); // in order, as all jobs are of one length
-        let mut submitted = Duration::ZERO;
-        for job in 1..=jobs {
-            submitted += self.wait_before(job);
-            let nth = u32::try_from(job).unwrap_or(u32::MAX);
-            let allowed = self.period().unwrap_or_default().saturating_mul(nth);
-            let free = job.checked_sub(workers + 1).map(|earlier| ends[earlier]);
-            let start = submitted.max(allowed).max(free.unwrap_or_default());
-            ends.push(start.saturating_add(self.length));
+    fn outcome(&self, job: usize) -> Outcome {
+        match job {
+            job if self.panic == Some(job) => Outcome::Panicked,
+            job if self.fail == Some(job) => Outcome::Failed,
+            job if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
+            _ => Outcome::Done,
         }
-        ends.last().copied().unwrap_or_default()
+    }
+
+    /// The script of its run.
+    pub fn script(&self) -> Script {
+        let job = |number| Job {
+            interval: self.interval(number),
+            duration: self.duration,
+            outcome: self.outcome(number),
+            ..Job::PLAIN
+        };
+        let stop = match (self.timeout, self.rest) {
+            (Some(timeout), _) => When::After(seconds(timeout)),
+            (None, Some(_)) if self.total() == 0 && self.bursts.is_some() => {
+                When::After(Duration::ZERO)
+            }
+            (None, Some(rest)) => When::After(rest),
+            (None, None) => When::Never,
+        };
+        Script {
+            workers: self.workers(),
+            max_workers: self.most_workers(),
+            period: self.period().unwrap_or(Script::PLAIN.period),
+            burst: self.burst.unwrap_or(Script::PLAIN.burst),
+            on_failure: match self.on_failure {
+                Some(Failure::Stop) => OnFailure::Stop,
+                _ => OnFailure::Continue,
+            },
+            jobs: (1..=self.total()).map(job).collect(),
+            stop,
+            ..Script::PLAIN
+        }
+    }
+
+    /// The earliest time at which any pool with all its workers could end this many of the jobs.
+    pub fn lower_bound(&self, jobs: usize) -> Duration {
+        let workers = self.most_workers().get();
+        self.script()
+            .lower_bound(jobs, workers, self.rate.is_some())
+    }
+
+    /// The steps, with these flags instead of their own values.
+    ///
+    /// # Errors
+    ///
+    /// If no step has such a flag, or the picture would be too large.
+    pub fn override_in(&self, steps: &[&Step]) -> Result<Vec<Step>, Box<dyn Error>> {
+        let mut steps: Vec<Step> = steps.iter().copied().copied().collect();
+        set("--workers", &mut steps, self.workers, |to| &mut to.workers)?;
+        set("--jobs", &mut steps, self.jobs, |to| &mut to.jobs)?;
+        set("--timeout", &mut steps, self.timeout, |to| &mut to.timeout)?;
+        set("--fail", &mut steps, self.fail, |to| &mut to.fail)?;
+        set("--panic", &mut steps, self.panic, |to| &mut to.panic)?;
+        set("--on-failure", &mut steps, self.on_failure, |to| {
+            &mut to.on_failure
+        })?;
+        set("--rate", &mut steps, self.rate, |to| &mut to.rate)?;
+        set("--burst", &mut steps, self.burst, |to| &mut to.burst)?;
+        set("--pause", &mut steps, self.pause, |to| &mut to.pause)?;
+        set("--min-workers", &mut steps, self.min_workers, |to| {
+            &mut to.min_workers
+        })?;
+        set("--max-workers", &mut steps, self.max_workers, |to| {
+            &mut to.max_workers
+        })?;
+        set("--bursts", &mut steps, self.bursts, |to| &mut to.bursts)?;
+        for Step { name, scenario, .. } in &steps {
+            let (min, max, total) = (
+                scenario.workers(),
+                scenario.most_workers(),
+                scenario.total(),
+            );
+            if max < min {
+                return Err(refusal(format!(
+                    "--min-workers {min} is above --max-workers {max}, and takes at most that"
+                ))
+                .into());
+            }
+            if total > MAX_JOBS {
+                return Err(refusal(format!(
+                    "{name}: {total} jobs are too many to draw, {MAX_JOBS} are not"
+                ))
+                .into());
+            }
+            if scenario.lower_bound(total) > MAX_TIME {
+                let most = MAX_TIME.as_secs();
+                return Err(refusal(format!(
+                    "{name}: this takes more than {most} s, too much to draw"
+                ))
+                .into());
+            }
+        }
+        Ok(steps)
     }
 }
 
-/// A length of time; one too long to count is the longest there is.
+/// Sets a flag in every step that has it.
+fn set<T: Copy>(
+    flag: &str,
+    steps: &mut [Step],
+    value: Option<T>,
+    field: fn(&mut Scenario) -> &mut Option<T>,
+) -> Result<(), clap::Error> {
+    let fields = steps.iter_mut().map(|step| field(&mut step.scenario));
+    let known = fields.filter(|field| field.is_some() && value.is_some());
+    if known.map(|field| *field = value).count() == 0 && value.is_some() {
+        let names = Vec::from_iter(steps.iter().map(|step| step.name));
+        return Err(refusal(format!(
+            "{flag} is no flag of {}",
+            names.join(" or ")
+        )));
+    }
+    Ok(())
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
+    number(text, |n: &NonZeroUsize| n.get() <= 1000).ok_or("takes a whole number from 1 to 1000")
+}
+
+fn jobs(text: &str) -> Result<usize, &'static str> {
+    number(text, |&n| n <= MAX_JOBS).ok_or("takes a whole number from 0 to 10000")
+}
+
+fn job(text: &str) -> Result<usize, &'static str> {
+    number(text, |&n| (1..=MAX_JOBS).contains(&n)).ok_or("takes a whole number from 1 to 10000")
+}
+
+fn burst(text: &str) -> Result<NonZeroU32, &'static str> {
+    number(text, |n: &NonZeroU32| n.get() <= 1_000_000)
+        .ok_or("takes a whole number from 1 to 1000000")
+}
+
+fn not_negative(text: &str) -> Result<f64, &'static str> {
+    number(text, |x: &f64| *x >= 0.0 && x.is_finite()).ok_or("takes a number of seconds, 0 or more")
+}
+
+fn number<T: FromStr>(text: &str, possible: impl Fn(&T) -> bool) -> Option<T> {
+    text.parse().ok().filter(possible)
+}
+
+/// Seconds as a `Duration`, saturating at `Duration::MAX`.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

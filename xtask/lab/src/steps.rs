@@ -1,150 +1,161 @@
-//! The steps, in the article's order, with how their pools are run. A new step is one more row.
+//! What the lab knows of each step: one row, with its adapter in `pools`.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::pools::{self, Adapter, End, Event};
-use crate::promises::{PLAIN, Panic, Promises, Stop};
-use crate::scenario::{ARTICLE, Scenario, Show, every_third_fails};
+use crate::guarantees::{Guarantees, Panic, Stop};
+use crate::pools::{self, Adapter, Event};
+use crate::scenario::{Failure, Scenario, Show};
+use crate::script::Outcome;
 
-/// A section of the article, and the crate that shows its idea.
+/// A step's pool: how to run it, what its program does with it, and what it guarantees.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
-    /// The crate, its folder and its program.
+    /// Its name in the table of xtask, which says more of it.
     pub name: &'static str,
-    /// The one thing to learn from it.
-    pub idea: &'static str,
-    /// What its program does, in figures.
-    pub scenario: Scenario,
-    /// Runs its pool.
+    /// Plays a script on its pool.
     pub adapter: Adapter,
-    /// What else may be relied on.
-    pub promises: Promises,
+    /// What its program does.
+    pub scenario: Scenario,
+    /// What its pool guarantees.
+    pub guarantees: Guarantees,
 }
 
-/// All of them.
+impl Step {
+    /// The one thing to learn from it.
+    pub fn idea(&self) -> &'static str {
+        let step = xtask::steps::STEPS
+            .iter()
+            .find(|step| step.name == self.name);
+        step.map_or("", |step| step.idea)
+    }
+}
+
+/// All of them, in the article's order.
 pub const STEPS: [Step; 8] = [
     Step {
         name: "basic",
-        idea: "a fixed pool on one shared channel",
-        scenario: ARTICLE,
         adapter: Adapter::Threads(pools::basic),
-        promises: PLAIN,
+        scenario: Scenario::ARTICLE,
+        guarantees: Guarantees::PLAIN,
     },
     Step {
         name: "waitgroup",
-        idea: "knowing when the work is done",
-        scenario: ARTICLE,
         adapter: Adapter::Threads(pools::waitgroup),
-        promises: PLAIN,
+        scenario: Scenario::ARTICLE,
+        guarantees: Guarantees::PLAIN,
     },
     Step {
         name: "job-struct",
-        idea: "typed jobs that carry their own reply",
+        adapter: Adapter::Threads(pools::job_struct),
         scenario: Scenario {
             shows: &[Show::Replies],
-            ..ARTICLE
+            ..Scenario::ARTICLE
         },
-        adapter: Adapter::Threads(pools::job_struct),
-        promises: Promises {
-            panicked: Some(End::Lost),
+        guarantees: Guarantees {
+            panicked: Some(Outcome::Lost),
             is_callback: |_| false,
-            ..PLAIN
+            ..Guarantees::PLAIN
         },
     },
     Step {
         name: "cancellation",
-        idea: "stopping early and losing nothing",
+        adapter: Adapter::Tasks(pools::cancellation),
         scenario: Scenario {
-            jobs: 10,
-            apart: Duration::from_millis(500),
+            jobs: Some(10),
+            interval: Duration::from_millis(500),
             timeout: Some(5.0),
             shows: &[Show::HandedBack],
-            ..ARTICLE
+            ..Scenario::ARTICLE
         },
-        adapter: Adapter::Tasks(pools::cancellation),
-        promises: Promises {
+        guarantees: Guarantees {
             is_callback: |event| matches!(event, Event::Result { .. } | Event::Ended { .. }),
-            stop: Stop::HandsBack { all: false },
-            ..PLAIN
+            stop: Stop::HandsBack,
+            ..Guarantees::PLAIN
         },
     },
     Step {
         name: "dispatcher",
-        idea: "a pool you can hold: submit, dispatch, stop",
-        scenario: Scenario {
-            jobs: 10,
-            pause: Some(Duration::from_secs(5)),
-            shows: &[Show::Queue],
-            ..ARTICLE
-        },
         adapter: Adapter::Threads(pools::dispatcher),
-        promises: Promises {
+        scenario: Scenario {
+            jobs: Some(10),
+            fail: Some(0), // none
+            rest: Some(Duration::from_secs(5)),
+            shows: &[Show::Queue],
+            ..Scenario::ARTICLE
+        },
+        guarantees: Guarantees {
             panic: Panic::Job,
-            panicked: Some(End::Panicked),
+            panicked: Some(Outcome::Panicked),
             is_callback: |event| match event {
-                Event::Result { end, .. } => *end != End::Done, // the task says itself that it is
+                Event::Result { outcome, .. } => *outcome != Outcome::Done, // a task says itself that it is done
                 event => matches!(event, Event::Ended { .. }),
             },
             callback_panics_reach_caller: false,
             stop: Stop::Drains,
-            ..PLAIN
+            ..Guarantees::PLAIN
         },
     },
     Step {
         name: "errors",
-        idea: "failure is a value; a panic is contained",
-        scenario: Scenario {
-            fate: every_third_fails,
-            note: ", every third fails, the second panics",
-            ..ARTICLE
-        },
         adapter: Adapter::Threads(pools::errors),
-        promises: Promises {
+        scenario: Scenario {
+            every_third_fails: true,
+            panic: Some(0), // none
+            on_failure: Some(Failure::Continue),
+            shows: &[Show::HandedBack],
+            ..Scenario::ARTICLE
+        },
+        guarantees: Guarantees {
             panic: Panic::Job,
-            panicked: Some(End::Panicked),
+            panicked: Some(Outcome::Panicked),
             stops_on_failure: true,
-            ..PLAIN
+            ..Guarantees::PLAIN
         },
     },
     Step {
         name: "rate-limited",
-        idea: "no faster than the downstream allows",
-        scenario: Scenario {
-            jobs: 10,
-            length: Duration::from_millis(100),
-            rate: Some(2.0),
-            shows: &[Show::Ticks],
-            ..ARTICLE
-        },
         adapter: Adapter::Tasks(pools::rate_limited),
-        promises: Promises {
-            stop: Stop::HandsBack { all: true },
-            ..PLAIN
+        scenario: Scenario {
+            jobs: Some(10),
+            duration: Duration::from_millis(100),
+            rate: Some(2.0),
+            burst: Some(NonZeroU32::MIN),
+            pause: Some(0.0),
+            shows: &[Show::Ticks],
+            ..Scenario::ARTICLE
+        },
+        guarantees: Guarantees {
+            stop: Stop::HandsBack,
+            is_limited: true,
+            ..Guarantees::PLAIN
         },
     },
     Step {
         name: "dynamic",
-        idea: "as many workers as the load asks for",
+        adapter: Adapter::Tasks(pools::dynamic),
         scenario: Scenario {
-            workers: NonZeroUsize::new(2).expect("2 is not 0"),
+            workers: None,
+            min_workers: NonZeroUsize::new(2),
             max_workers: NonZeroUsize::new(10),
             bursts: Some(3),
-            jobs: 20,
-            pause: Some(Duration::from_secs(5)),
+            jobs: Some(20),
+            rest: Some(Duration::from_secs(5)),
             shows: &[Show::Queue, Show::Scaling],
-            ..ARTICLE
+            ..Scenario::ARTICLE
         },
-        adapter: Adapter::Tasks(pools::dynamic),
-        promises: Promises {
+        guarantees: Guarantees {
             panic: Panic::ReplacedWorker,
             is_callback: |event| {
-                use Event::{Ended, ScaledDown, ScaledUp};
-                matches!(event, ScaledUp { .. } | ScaledDown { .. } | Ended { .. })
+                matches!(
+                    event,
+                    Event::ScaledUp { .. } | Event::ScaledDown { .. } | Event::Ended { .. }
+                )
             },
             callback_panics_reach_caller: false,
             stop: Stop::Drains,
-            ..PLAIN
+            scales: true,
+            ..Guarantees::PLAIN
         },
     },
 ];

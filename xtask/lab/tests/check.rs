@@ -1,21 +1,16 @@
 //! What `cargo xtask soak` says of a run: nothing if it is right, and of each thing that is wrong.
 
-use std::any::Any;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use errors::OnFailure;
-use lab::pools::End::{Done, Failed, Panicked};
-use lab::pools::{End, Ending, Event, Failure, Plan};
-use lab::promises::Stop;
-use lab::scenario::ARTICLE;
-use lab::soak::{self, Case, Ended, Fate, Job, Load, Payload, Run, When};
+use lab::guarantees::Stop;
+use lab::harness::{Ended, Run, Time, play};
+use lab::pools::{Event, Failure};
+use lab::script::Outcome::{self, Done, Failed, Panicked};
+use lab::script::{Job, Script, When};
+use lab::soak::checker;
 use lab::steps::{STEPS, Step};
-
-const PANICS: Fate = Fate::Panics(Payload::Str);
 
 fn start(worker: usize, job: usize) -> Event {
     Event::Started { worker, job }
@@ -25,8 +20,8 @@ fn finish(worker: usize, job: usize) -> Event {
     Event::Finished { worker, job }
 }
 
-fn result(job: usize, end: End) -> Event {
-    Event::Result { job, end }
+fn result(job: usize, outcome: Outcome) -> Event {
+    Event::Result { job, outcome }
 }
 
 fn back(job: usize) -> Event {
@@ -55,55 +50,49 @@ fn not_zero(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("tests ask for at least 1")
 }
 
-/// Two workers and jobs of these fates, in a case and a run that are else as plain as they can be.
+/// Two workers and jobs with these outcomes, in a script and a run that are otherwise as plain as they can be.
 struct Test {
     step: &'static str,
-    case: Case,
+    script: Script,
     run: Run,
 }
 
 impl Test {
-    fn new(step: &'static str, fates: &[Fate], log: &[Event]) -> Self {
-        let job = |&fate| Job {
-            gap: Duration::ZERO,
-            yields: 0,
-            waits_for: None,
-            length: Duration::ZERO,
-            fate,
+    fn new(step: &'static str, outcomes: &[Outcome], log: &[Event]) -> Self {
+        let job = |&outcome| Job {
+            outcome,
+            ..Job::PLAIN
         };
         Self {
             step,
-            case: Case {
-                plan: Plan {
-                    workers: not_zero(2),
-                    max_workers: not_zero(3),
-                    capacity: not_zero(1),
-                    jobs: fates.len(),
-                    period: Duration::ZERO,
-                    ..ARTICLE.plan()
-                },
-                jobs: fates.iter().map(job).collect(),
-                stop: When::Never,
-                bad_callback: None,
-                load: Load::Any,
-                busy: 2,
+            script: Script {
+                workers: not_zero(2),
+                capacity: not_zero(1),
+                period: Duration::ZERO,
+                jobs: outcomes.iter().map(job).collect(),
+                ..Script::PLAIN
             },
             run: Run {
                 log: log.iter().map(|&event| (Duration::ZERO, event)).collect(),
-                callback_panicked: false,
+                end: Duration::ZERO,
                 ended: Ended::Well,
+                callback_panicked: false,
                 left: 0,
             },
         }
     }
 
-    fn plan(mut self, change: impl FnOnce(&mut Plan)) -> Self {
-        change(&mut self.case.plan);
+    fn script(mut self, change: impl FnOnce(&mut Script)) -> Self {
+        change(&mut self.script);
         self
     }
 
-    fn load(mut self, load: Load) -> Self {
-        self.case.load = load;
+    /// All jobs come at this interval and take this long, in milliseconds.
+    fn load(mut self, interval: u64, duration: u64) -> Self {
+        for job in &mut self.script.jobs {
+            job.interval = Duration::from_millis(interval);
+            job.duration = Duration::from_millis(duration);
+        }
         self
     }
 
@@ -122,7 +111,7 @@ impl Test {
     }
 
     fn check(&self) -> Result<(), String> {
-        soak::check(&step(self.step), &self.case, &self.run)
+        checker::check(&step(self.step), &self.script, &self.run)
     }
 
     #[track_caller]
@@ -138,7 +127,7 @@ impl Test {
 }
 
 fn test(step: &'static str, log: &[Event]) -> Test {
-    Test::new(step, &[Fate::Done; 3], log)
+    Test::new(step, &[Done; 3], log)
 }
 
 /// As two workers may do three jobs.
@@ -177,7 +166,7 @@ fn every_event_has_its_place() {
     test("errors", &[back(1), back(1)]).wrong("job 1 was handed back twice");
     test("errors", &[start(1, 1), back(1)]).wrong("job 1 was handed back after it had started");
     test("cancellation", &[ended(1), ended(1)]).wrong("worker 1 ended twice");
-    test("cancellation", &[start(1, 1), ended(1)]).wrong("worker 1 ended with a job in hand");
+    test("cancellation", &[start(1, 1), ended(1)]).wrong("worker 1 ended with a job in flight");
     test("cancellation", &[ended(1), start(1, 1)])
         .wrong("worker 1, which had ended, started job 1");
 }
@@ -187,10 +176,10 @@ fn workers_are_as_many_as_they_may_be() {
     let three = [start(1, 1), start(2, 2), start(7, 3)];
     test("dynamic", &three).wrong("jobs still run after the end"); // but there may be three
     test("dynamic", &three)
-        .plan(|plan| plan.max_workers = not_zero(2))
+        .script(|script| script.max_workers = not_zero(2))
         .wrong("3 jobs at once");
     test("dynamic", &three)
-        .plan(|plan| plan.max_workers = not_zero(1)) // less than the fewest
+        .script(|script| script.max_workers = not_zero(1)) // less than the fewest
         .wrong("3 jobs at once");
     test("basic", &three).wrong("there is a worker 7");
 }
@@ -198,25 +187,25 @@ fn workers_are_as_many_as_they_may_be() {
 #[test]
 fn jobs_start_in_order_where_that_can_be_told() {
     let log = [done(1, 2), done(1, 1), done(1, 3)].concat();
-    let one_worker = |plan: &mut Plan| plan.workers = NonZeroUsize::MIN;
+    let one_worker = |script: &mut Script| script.workers = NonZeroUsize::MIN;
     test("basic", &log).right(); // another worker may have had job 1 in its hands
     test("basic", &log)
-        .plan(one_worker)
+        .script(one_worker)
         .wrong("job 1 started after job 2");
     test("cancellation", &log).wrong("job 1 started after job 2");
-    let two_submitters = |plan: &mut Plan| {
-        one_worker(plan);
-        plan.submitters = not_zero(2);
+    let two_submitters = |script: &mut Script| {
+        one_worker(script);
+        script.submitters = not_zero(2);
     };
     test("dispatcher", &log)
-        .plan(one_worker)
+        .script(one_worker)
         .wrong("job 1 started after job 2");
-    test("dispatcher", &log).plan(two_submitters).right();
+    test("dispatcher", &log).script(two_submitters).right();
 }
 
 #[test]
 fn each_job_comes_to_what_it_was_to_come_to() {
-    let fates = [Fate::Done, Fate::Fails, PANICS];
+    let outcomes = [Done, Failed, Panicked];
     let log = |second, third| {
         [
             &done(1, 1)[..],
@@ -225,13 +214,14 @@ fn each_job_comes_to_what_it_was_to_come_to() {
         ]
         .concat()
     };
-    Test::new("errors", &fates, &log(Failed, Panicked)).right();
-    Test::new("errors", &fates, &log(Done, Panicked)).wrong("job 2 is Done, not Some(Failed)");
-    Test::new("errors", &fates, &log(Failed, Failed)).wrong("job 3 is Failed, not Some(Panicked)");
+    Test::new("errors", &outcomes, &log(Failed, Panicked)).right();
+    Test::new("errors", &outcomes, &log(Done, Panicked)).wrong("job 2 is Done, not Some(Failed)");
+    Test::new("errors", &outcomes, &log(Failed, Failed))
+        .wrong("job 3 is Failed, not Some(Panicked)");
     test("basic", &[start(1, 1), result(1, Done)]).wrong("job 1 is Done, not Some(Lost)");
     test("basic", &three_jobs()[..8]).wrong("job 1 came to None, not Some(Done)");
     test("basic", &three_jobs()[..7]).wrong("job 1 came to None, not Some(Done)");
-    test("basic", &three_jobs()[..6]).wrong("jobs still run after the end: {1: 1}");
+    test("basic", &three_jobs()[..6]).wrong("jobs still run after the end: [1]");
 }
 
 #[test]
@@ -254,98 +244,95 @@ fn no_job_is_lost() {
     test("dispatcher", &and(&[Event::Stop])).wrong("job 3 was lost");
     test("basic", &and(&[Event::Stop, back(3)])).wrong("job 3 was lost"); // it cannot be stopped
 
-    // Who hands in jobs to `cancellation` ends with the first that is refused.
+    // The caller submits no more once a job was refused.
     let refused = [&done(1, 1)[..], &[Event::Stop, back(2)]].concat();
     test("cancellation", &refused).right();
-    test("rate-limited", &refused).wrong("job 3 was lost");
+    test("rate-limited", &refused).right();
+    test("dispatcher", &refused).wrong("job 3 was lost"); // it goes on
     let submitted_later = [&[submitted(3)], &refused[..]].concat();
     test("cancellation", &submitted_later).wrong("job 3 was lost");
 
     // Nobody reads more than one result.
-    let unread = |step| test(step, &done(1, 1)).plan(|plan| plan.reads = 1);
+    let unread = |step| test(step, &done(1, 1)).script(|script| script.reads = 1);
     unread("waitgroup").right();
     test("waitgroup", &done(1, 1))
-        .plan(|plan| plan.reads = 2)
+        .script(|script| script.reads = 2)
         .wrong("job 2 was lost");
 }
 
 #[test]
 fn a_failure_may_stop_it_all() {
-    let fates = [Fate::Fails, Fate::Done];
+    let outcomes = [Failed, Done];
     let log = [start(1, 1), finish(1, 1), result(1, Failed), back(2)];
-    let stop = |plan: &mut Plan| plan.on_failure = OnFailure::Stop;
-    Test::new("errors", &fates, &log).plan(stop).right();
-    Test::new("errors", &fates, &log).wrong("job 2 was lost");
-    Test::new("errors", &fates, &log[..3])
-        .plan(stop)
+    let stop = |script: &mut Script| script.on_failure = OnFailure::Stop;
+    Test::new("errors", &outcomes, &log).script(stop).right();
+    Test::new("errors", &outcomes, &log).wrong("job 2 was lost");
+    Test::new("errors", &outcomes, &log[..3])
+        .script(stop)
         .wrong("job 2 was lost");
     Test::new(
         "errors",
-        &[Fate::Done; 2],
+        &[Done; 2],
         &[&done(1, 1)[..], &[back(2)]].concat(),
     )
-    .plan(stop)
+    .script(stop)
     .wrong("job 2 was lost");
 
     let goes_on = [&log[..3], &done(1, 2)].concat();
-    Test::new("errors", &fates, &goes_on).right();
-    Test::new("errors", &fates, &goes_on)
-        .plan(stop)
+    Test::new("errors", &outcomes, &goes_on).right();
+    Test::new("errors", &outcomes, &goes_on)
+        .script(stop)
         .wrong("worker 1, which had ended, started job 2");
-    Test::new("basic", &fates, &goes_on).plan(stop).right(); // it does not look at results
+    Test::new("basic", &outcomes, &goes_on).script(stop).right(); // it does not look at results
 }
 
 #[test]
 fn a_panic_costs_what_the_step_says() {
-    let fates = [PANICS, Fate::Done];
+    let outcomes = [Panicked, Done];
     let log = [&[start(1, 1), finish(1, 1)][..], &done(2, 2)].concat();
-    Test::new("basic", &fates, &log)
+    Test::new("basic", &outcomes, &log)
         .ended(Ended::JobPanic)
         .right();
-    Test::new("basic", &fates, &log).wrong("the pool ended Well");
-    Test::new("basic", &fates, &log)
+    Test::new("basic", &outcomes, &log).wrong("the pool ended Well");
+    Test::new("basic", &outcomes, &log)
         .ended(Ended::CallbackPanic)
         .wrong("the pool ended CallbackPanic");
-    Test::new(
-        "basic",
-        &[Fate::Done; 2],
-        &[done(1, 1), done(2, 2)].concat(),
-    )
-    .ended(Ended::JobPanic)
-    .wrong("the pool ended JobPanic");
-    Test::new("dynamic", &fates, &log).right();
-    Test::new("dynamic", &fates, &log)
+    Test::new("basic", &[Done; 2], &[done(1, 1), done(2, 2)].concat())
+        .ended(Ended::JobPanic)
+        .wrong("the pool ended JobPanic");
+    Test::new("dynamic", &outcomes, &log).right();
+    Test::new("dynamic", &outcomes, &log)
         .ended(Ended::JobPanic)
         .wrong("the pool ended JobPanic");
 
     let same_worker = [&[start(1, 1), finish(1, 1)][..], &done(1, 2)].concat();
     for step in ["basic", "dynamic"] {
-        Test::new(step, &fates, &same_worker).wrong("worker 1, which had ended, started job 2");
+        Test::new(step, &outcomes, &same_worker).wrong("worker 1, which had ended, started job 2");
     }
     let reported = [
         &[start(1, 1), finish(1, 1), result(1, Panicked)][..],
         &done(1, 2),
     ]
     .concat();
-    Test::new("errors", &fates, &reported).right();
+    Test::new("errors", &outcomes, &reported).right();
 
     // With the last worker goes what it would have done.
-    let all = [PANICS, PANICS, Fate::Done];
+    let all = [Panicked, Panicked, Done];
     let both = [start(1, 1), finish(1, 1), start(2, 2), finish(2, 2)];
     Test::new("basic", &all, &both)
         .ended(Ended::JobPanic)
         .right();
     Test::new("basic", &all, &both)
-        .plan(|plan| plan.workers = not_zero(3))
+        .script(|script| script.workers = not_zero(3))
         .ended(Ended::JobPanic)
         .wrong("job 3 was lost");
 
     // The caller gets either the panic or the jobs that were never started.
     let cancelled = [start(1, 1), finish(1, 1), Event::Stop];
-    Test::new("rate-limited", &fates, &cancelled)
+    Test::new("rate-limited", &outcomes, &cancelled)
         .ended(Ended::JobPanic)
         .right();
-    Test::new("rate-limited", &fates, &cancelled[..2])
+    Test::new("rate-limited", &outcomes, &cancelled[..2])
         .ended(Ended::JobPanic)
         .wrong("job 2 was lost");
 }
@@ -368,7 +355,7 @@ fn a_panic_in_a_callback_ends_some_pools() {
 
 #[test]
 fn a_future_that_is_dropped_takes_its_jobs_along() {
-    let dropped = |step, log: &[Event]| test(step, log).plan(|plan| plan.ending = Ending::Drop);
+    let dropped = |step, log: &[Event]| test(step, log).script(|script| script.drops = true);
     let log = [start(1, 1), Event::Stop];
     dropped("cancellation", &log).right();
     dropped("rate-limited", &log).right();
@@ -402,7 +389,7 @@ fn every_worker_ends() {
     test("dynamic", &and(&[ended(1), ended(3)])).wrong("2 of 3 workers ended");
     test("dynamic", &and(&[ended(1)])).wrong("1 of 2 workers ended");
     let panicked = [&[start(1, 1), finish(1, 1), ended(2)][..]].concat();
-    Test::new("cancellation", &[PANICS], &panicked)
+    Test::new("cancellation", &[Panicked], &panicked)
         .ended(Ended::JobPanic)
         .right(); // one has ended, one was lost
 
@@ -418,9 +405,9 @@ fn the_limiter_keeps_to_its_rate() {
         let [a, b, c] = times;
         test("rate-limited", &log)
             .at(&[a, a, a, b, b, b, c, c, c])
-            .plan(|plan| {
-                plan.period = Duration::from_millis(period);
-                plan.burst = NonZeroU32::new(burst).expect("tests ask for at least 1");
+            .script(|script| {
+                script.period = Duration::from_millis(period);
+                script.burst = NonZeroU32::new(burst).expect("tests ask for at least 1");
             })
     };
     starts([10, 20, 30], 10, 1).right();
@@ -446,8 +433,8 @@ fn the_scaler_keeps_to_its_bounds() {
     test("dynamic", &and(&[UP, UP])).wrong("4 workers, at 0ns");
     test("dynamic", &and(&[DOWN])).wrong("1 workers, at 0ns");
     test("dynamic", &and(&[UP, DOWN]))
-        .load(Load::Light)
-        .wrong("scaled under a constant load that the fewest can do");
+        .load(5, 10)
+        .wrong("scaled under a constant load that the minimum can do");
     test("basic", &and(&[UP, UP])).right(); // it has no scaler
 }
 
@@ -457,7 +444,9 @@ fn a_full_queue_takes_all_workers() {
         let log = [before, &[submitted(3)], &three_jobs()].concat();
         let mut times = vec![at; log.len()];
         times[..before.len()].fill(0);
-        test("dynamic", &log).load(Load::Heavy).at(&times)
+        let long_queue = |script: &mut Script| script.capacity = not_zero(10);
+        let test = test("dynamic", &log).load(0, 1).script(long_queue);
+        test.at(&times)
     };
     heavy(&[UP], 100).right();
     heavy(&[], 2).right(); // the scaler may not have looked yet
@@ -478,7 +467,7 @@ fn idle_for_long_there_are_the_fewest() {
     idle(&[], 1000).wrong("idle for long, and there are 2 workers, to be 3");
     idle(&[], 20).right(); // not for long
     idle(&[], 1000)
-        .plan(|plan| plan.period = Duration::from_secs(1))
+        .script(|script| script.period = Duration::from_secs(1))
         .right();
 
     let jobs = three_jobs();
@@ -493,46 +482,41 @@ fn idle_for_long_there_are_the_fewest() {
 #[test]
 fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
     let deadline = |step, stop| {
-        let mut test = test(step, &[]);
-        test.case.stop = stop;
-        for (job, length) in test.case.jobs.iter_mut().zip([30, 40, 50]) {
-            job.gap = Duration::from_millis(100);
-            job.length = Duration::from_millis(length);
+        let mut script = test(step, &[]).script;
+        script.stop = stop;
+        for (job, duration) in script.jobs.iter_mut().zip([30, 40, 50]) {
+            job.interval = Duration::from_millis(100);
+            job.duration = Duration::from_millis(duration);
         }
-        test.case.plan.period = Duration::from_millis(9);
-        let deadline = test.case.deadline(&self::step(step));
+        script.period = Duration::from_millis(9);
+        let deadline = script.deadline(&self::step(step).guarantees);
         u64::try_from(deadline.as_millis()).expect("it is soon")
     };
     let after = |time| When::After(Duration::from_millis(time));
     let all = 3 * 100 + (30 + 40 + 50) / 2; // until the last start at the latest
     assert_eq!(deadline("cancellation", When::Never), all + 50 + 1);
     assert_eq!(deadline("rate-limited", When::Never), 3 * 10 + all + 50 + 1);
-    assert_eq!(deadline("cancellation", When::AtOnce), 50 + 1);
+    assert_eq!(deadline("cancellation", after(0)), 50 + 1);
     assert_eq!(deadline("cancellation", after(200)), 200 + 50 + 1);
     assert_eq!(deadline("cancellation", after(10_000)), all + 50 + 1);
     assert_eq!(deadline("dynamic", after(200)), all + 200 + 50 + 1);
 }
 
 /// Two workers do four jobs, of which the second waits until the third has started.
-fn observed(name: &str, change: fn(&mut Case)) -> Run {
+fn observed(name: &str, change: fn(&mut Script)) -> Run {
     let step = step(name);
-    let mut case = test(step.name, &[]).case;
-    case.jobs.push(case.jobs[0]);
-    case.plan.jobs = 4;
-    case.jobs[1].waits_for = Some(3);
-    case.stop = match step.promises.stop {
+    let mut script = test(step.name, &[]).script;
+    script.jobs.push(Job::PLAIN);
+    script.jobs[1].waits_for = 1;
+    script.stop = match step.guarantees.stop {
         Stop::Drains => When::Started(4), // these go on until they are stopped
         _ => When::Never,
     };
-    change(&mut case);
-    let (done, ended) = mpsc::channel();
-    let run = {
-        let case = case.clone();
-        thread::spawn(move || done.send(soak::observe(&step, &case)));
-        let run = ended.recv_timeout(Duration::from_secs(60));
-        run.expect("it ends within a minute").expect("it runs")
-    };
-    assert_eq!(soak::check(&step, &case, &run), Ok(()), "{}", step.name);
+    change(&mut script);
+    let run = play(&step, &script, Time::Disturbed, Duration::from_secs(60));
+    let run = run.expect("the pool runs");
+    let checked = checker::check(&step, &script, &run);
+    assert_eq!(checked, Ok(()), "{}", step.name);
     run
 }
 
@@ -542,10 +526,10 @@ fn jobs_wait_for_each_other() {
         |run: &Run, is: fn(&Event) -> bool| run.log.iter().position(|(_, event)| is(event));
     let second_ends = |event: &Event| matches!(event, Event::Finished { job: 2, .. });
     let third_starts = |event: &Event| matches!(event, Event::Started { job: 3.., .. });
-    let changes: [fn(&mut Case); 3] = [
+    let changes: [fn(&mut Script); 3] = [
         |_| {},
-        |case| case.jobs[0].fate = Fate::Fails, // which ends nothing
-        |case| case.plan.on_failure = OnFailure::Stop, // but none fails
+        |script| script.jobs[0].outcome = Failed, // which ends nothing
+        |script| script.on_failure = OnFailure::Stop, // but none fails
     ];
     for step in STEPS {
         for change in changes {
@@ -558,33 +542,31 @@ fn jobs_wait_for_each_other() {
     }
 }
 
-/// What they wait for may never start then.
+/// The job that they wait for may never start then.
 #[test]
 fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
-    observed("errors", |case| {
-        case.plan.on_failure = OnFailure::Stop;
-        case.jobs[0].fate = Fate::Fails;
+    observed("errors", |script| {
+        script.on_failure = OnFailure::Stop;
+        script.jobs[0].outcome = Failed;
     });
-    observed("waitgroup", |case| {
-        case.plan.reads = 1; // then the other worker ends, long before the last job
-        case.plan.jobs = 100;
-        case.jobs.resize(100, case.jobs[0]);
-        case.jobs[1].waits_for = Some(100);
+    observed("waitgroup", |script| {
+        script.reads = 1; // then the other worker ends, long before the last job
+        script.jobs.resize(100, Job::PLAIN);
+        script.jobs[1].waits_for = 98;
     });
 }
 
-/// The first of them does. Replies are not called back, and tasks say themselves that they are done.
+/// The first call does. Replies are not called back, and tasks say themselves that they are done.
 #[test]
 fn callbacks_panic_where_a_pool_has_them() {
     for step in STEPS {
-        let run = observed(step.name, |case| case.bad_callback = Some(1));
+        let run = observed(step.name, |script| script.panicking_callback = Some(1));
         assert_eq!(run.callback_panicked, step.name != "job-struct", "{run:?}");
     }
-    let no_jobs = |case: &mut Case| {
-        case.jobs.clear();
-        case.plan.jobs = 0;
-        case.bad_callback = Some(1);
-        case.stop = When::AtOnce;
+    let no_jobs = |script: &mut Script| {
+        script.jobs.clear();
+        script.panicking_callback = Some(1);
+        script.stop = When::After(Duration::ZERO);
     };
     for step in STEPS {
         let run = observed(step.name, no_jobs);
@@ -594,28 +576,6 @@ fn callbacks_panic_where_a_pool_has_them() {
 }
 
 #[test]
-fn a_panic_is_a_jobs_only_if_it_says_so() {
-    let with = |payload: Box<dyn Any + Send>| Ended::with(payload);
-    assert_eq!(with(Box::new("job")), Ok(Ended::JobPanic));
-    assert_eq!(with(Box::new(String::from("job"))), Ok(Ended::JobPanic));
-    assert_eq!(with(Box::new(7)), Ok(Ended::JobPanic));
-    let own = |text: &str| Err(format!("the pool panicked: {text}"));
-    assert_eq!(with(Box::new("out of ink")), own("out of ink"));
-    assert_eq!(
-        with(Box::new(String::from("out of ink"))),
-        own("out of ink")
-    );
-}
-
-#[test]
 fn a_failure_says_so() {
     assert_eq!(Failure.to_string(), "the job failed");
-}
-
-/// Or else a pool that drops what a job panicked with would pass.
-#[test]
-fn a_bomb_goes_off_when_it_is_dropped() {
-    let panicked = catch_unwind(|| Fate::Panics(Payload::Bomb).outcome());
-    let bomb = panicked.expect_err("it panics");
-    catch_unwind(AssertUnwindSafe(|| drop(bomb))).expect_err("and again");
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lab::pools::{Adapter, End, Event, Later, Outcome, Plan, Tasks, Threads};
-use lab::promises::Stop;
-use lab::scenario::ARTICLE;
+use lab::guarantees::Stop;
+use lab::pools::{Adapter, BoxFuture, Event, Tasks, Threads};
+use lab::script::{Job, Outcome, Script};
 use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
 
@@ -41,9 +41,9 @@ impl List {
         );
     }
 
-    fn hear(&self, event: Event) {
-        if let Event::Result { job, end } = event {
-            assert_eq!(end, End::Done, "job {job}");
+    fn record(&self, event: Event) {
+        if let Event::Result { job, outcome } = event {
+            assert_eq!(outcome, Outcome::Done, "job {job}");
             assert!(
                 self.started[job - 1].load(Relaxed),
                 "job {job} never started"
@@ -60,35 +60,35 @@ impl List {
 impl Threads for List {
     fn work(&self, _worker: usize, job: usize) -> Outcome {
         self.start(job);
-        Ok(())
+        Outcome::Done
     }
 
     fn stop(&self) {}
 
-    fn hear(&self, event: Event) {
-        self.hear(event);
+    fn record(&self, event: Event) {
+        self.record(event);
     }
 }
 
 impl Tasks for List {
-    fn submit(&self, _job: usize) -> Later<()> {
+    fn submit(&self, _job: usize) -> BoxFuture<()> {
         Box::pin(future::ready(()))
     }
 
-    fn work(&self, _worker: usize, job: usize) -> Later<Outcome> {
+    fn work(&self, _worker: usize, job: usize) -> BoxFuture<Outcome> {
         self.start(job);
-        Box::pin(future::ready(Ok(())))
+        Box::pin(future::ready(Outcome::Done))
     }
 
-    fn stop(&self) -> Later<()> {
+    fn stop(&self) -> BoxFuture<()> {
         match self.stops {
             true => Box::pin(future::ready(())),
             false => Box::pin(future::pending()),
         }
     }
 
-    fn hear(&self, event: Event) {
-        self.hear(event);
+    fn record(&self, event: Event) {
+        self.record(event);
     }
 }
 
@@ -112,22 +112,22 @@ fn a_million_jobs_are_each_done_once() {
 }
 
 fn do_a_million(step: &Step) {
-    let not_zero = |number| NonZeroUsize::new(number).expect("a plan has at least 1 of each");
-    let plan = Plan {
+    let not_zero = |number| NonZeroUsize::new(number).expect("a script has at least 1 of each");
+    let script = Script {
         workers: not_zero(4),
         max_workers: not_zero(4),
         capacity: not_zero(1000),
-        jobs: MILLION,
+        jobs: vec![Job::PLAIN; MILLION],
         period: Duration::ZERO,
-        ..ARTICLE.plan()
+        ..Script::PLAIN
     };
-    let list = Arc::new(List::new(step.promises.stop == Stop::Drains));
+    let list = Arc::new(List::new(step.guarantees.stop == Stop::Drains));
     match step.adapter {
-        Adapter::Threads(pool) => pool(plan, list.clone()).expect("threads can be started"),
+        Adapter::Threads(pool) => pool(&script, list.clone()).expect("threads can be started"),
         Adapter::Tasks(pool) => {
             let runtime = Builder::new_current_thread().enable_time().build();
             let runtime = runtime.expect("a runtime on this thread starts");
-            runtime.block_on(pool(plan, list.clone()));
+            runtime.block_on(pool(Arc::new(script), list.clone()));
         }
     }
     assert_eq!(list.results.load(Relaxed), MILLION, "{}", step.name);

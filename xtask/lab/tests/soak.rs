@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lab::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
-use lab::soak::{self, Case, PATIENCE};
+use lab::harness::{Time, play};
+use lab::pools::{self, Adapter, Event, Threads};
+use lab::script::{Outcome, Script};
+use lab::soak::{self, PATIENCE, generator};
 use lab::steps::{STEPS, Step};
 
 fn steps(is: fn(&Adapter) -> bool) -> Vec<&'static Step> {
@@ -34,13 +36,13 @@ fn explore(steps: &[&Step], seeds: Range<u64>, patience: Duration) -> Result<(),
 }
 
 #[test]
-fn pools_of_threads_keep_all_promises() {
+fn pools_of_threads_keep_all_guarantees() {
     let steps = steps(|adapter| matches!(adapter, Adapter::Threads(_)));
     explore(&steps, 0..20, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 #[test]
-fn pools_of_tasks_keep_all_promises() {
+fn pools_of_tasks_keep_all_guarantees() {
     let steps = steps(|adapter| matches!(adapter, Adapter::Tasks(_)));
     explore(&steps, 0..150, PATIENCE).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
@@ -49,7 +51,8 @@ fn pools_of_tasks_keep_all_promises() {
 fn a_seed_gives_the_same_run_of_tasks_again() {
     for step in steps(|adapter| matches!(adapter, Adapter::Tasks(_))) {
         for seed in 0..20 {
-            let run = || soak::observe(step, &Case::new(&step.promises, seed));
+            let script = generator::script(&step.guarantees, seed);
+            let run = || play(step, &script, Time::Disturbed, PATIENCE);
             assert_eq!(run(), run(), "{}, seed {seed}", step.name);
         }
     }
@@ -57,31 +60,31 @@ fn a_seed_gives_the_same_run_of_tasks_again() {
 
 #[test]
 fn seeds_differ() {
-    let cases = (0..100).map(|seed| Case::new(&STEPS[0].promises, seed).to_string());
-    let mut cases = Vec::from_iter(cases);
-    cases.sort_unstable();
-    cases.dedup();
-    assert_eq!(cases.len(), 100);
+    let scripts = (0..100).map(|seed| generator::script(&STEPS[0].guarantees, seed));
+    let mut scripts = Vec::from_iter(scripts.map(|script| format!("{script:?}")));
+    scripts.sort_unstable();
+    scripts.dedup();
+    assert_eq!(scripts.len(), 100);
 }
 
-/// What comes between a pool and its host: the host hears of each event what this makes of it.
+/// Comes between a pool and its harness, and changes the events that are recorded.
 struct Meddler {
-    host: Arc<dyn Threads>,
+    harness: Arc<dyn Threads>,
     change: fn(Event) -> Option<Event>,
 }
 
 impl Threads for Meddler {
     fn work(&self, worker: usize, job: usize) -> Outcome {
-        self.host.work(worker, job)
+        self.harness.work(worker, job)
     }
 
     fn stop(&self) {
-        self.host.stop();
+        self.harness.stop();
     }
 
-    fn hear(&self, event: Event) {
+    fn record(&self, event: Event) {
         if let Some(event) = (self.change)(event) {
-            self.host.hear(event);
+            self.harness.record(event);
         }
     }
 }
@@ -90,67 +93,67 @@ impl Threads for Meddler {
 const BROKEN: [(&str, Adapter, &str); 12] = [
     (
         "basic",
-        Adapter::Threads(|plan, host| {
+        Adapter::Threads(|script, harness| {
             let change = |event| match event {
                 Event::Result { job: 3, .. } => None,
                 event => Some(event),
             };
-            pools::basic(plan, Arc::new(Meddler { host, change }))
+            pools::basic(script, Arc::new(Meddler { harness, change }))
         }),
         "job 3 came to None",
     ),
     (
         "job-struct",
-        Adapter::Threads(|plan, host| {
+        Adapter::Threads(|script, harness| {
             let change = |event| match event {
-                Event::Result { job: 3, end } => Some(Event::Result { job: 4, end }),
+                Event::Result { job: 3, outcome } => Some(Event::Result { job: 1, outcome }),
                 event => Some(event),
             };
-            pools::job_struct(plan, Arc::new(Meddler { host, change }))
+            pools::job_struct(script, Arc::new(Meddler { harness, change }))
         }),
-        "job 4 has two results",
+        "job 1 has two results",
     ),
     (
         "errors",
-        Adapter::Threads(|plan, host| {
+        Adapter::Threads(|script, harness| {
             let change = |event| match event {
                 Event::Result { job, .. } => Some(Event::Result {
                     job,
-                    end: End::Done,
+                    outcome: Outcome::Done,
                 }),
                 event => Some(event),
             };
-            pools::errors(plan, Arc::new(Meddler { host, change }))
+            pools::errors(script, Arc::new(Meddler { harness, change }))
         }),
         "is Done, not Some(",
     ),
     (
         "waitgroup",
-        Adapter::Threads(|plan, host| {
-            pools::waitgroup(plan, host.clone())?;
-            _ = host.work(1, plan.jobs.min(1));
+        Adapter::Threads(|script, harness| {
+            pools::waitgroup(script, harness.clone())?;
+            _ = harness.work(1, script.jobs.len().min(1));
             Ok(())
         }),
         "job 1 started twice",
     ),
     (
         "dispatcher",
-        Adapter::Threads(|plan, host| pools::dispatcher(one_more_worker(plan), host)),
+        Adapter::Threads(|script, harness| pools::dispatcher(&one_more_worker(script), harness)),
         " workers ended",
     ),
     (
         "errors",
-        Adapter::Threads(|plan, host| {
-            let run = AssertUnwindSafe(|| pools::errors(plan, host));
+        Adapter::Threads(|script, harness| {
+            let run = AssertUnwindSafe(|| pools::errors(script, harness));
             catch_unwind(run).unwrap_or(Ok(()))
         }),
         "the pool ended Well",
     ),
     (
         "cancellation",
-        Adapter::Tasks(|plan, host| {
-            host.hear(Event::Stop);
-            pools::cancellation(plan, host)
+        Adapter::Tasks(|script, harness| {
+            harness.record(Event::Stop);
+            pools::cancellation(script, harness)
         }),
         "started after the pool was cancelled",
     ),
@@ -161,46 +164,51 @@ const BROKEN: [(&str, Adapter, &str); 12] = [
     ),
     (
         "rate-limited",
-        Adapter::Tasks(|plan, host| {
-            let burst = plan.burst.saturating_add(1);
-            pools::rate_limited(Plan { burst, ..plan }, host)
+        Adapter::Tasks(|script, harness| {
+            let burst = script.burst.saturating_add(1);
+            let script = Script {
+                burst,
+                ..Script::clone(&script)
+            };
+            pools::rate_limited(Arc::new(script), harness)
         }),
         "started too early for the limiter",
     ),
     (
         "rate-limited",
-        Adapter::Tasks(|plan, host| {
+        Adapter::Tasks(|script, harness| {
             Box::pin(async move {
                 tokio::spawn(future::pending::<()>());
-                pools::rate_limited(plan, host).await;
+                pools::rate_limited(script, harness).await;
             })
         }),
         "1 threads or tasks are left",
     ),
     (
         "dynamic",
-        Adapter::Tasks(|plan, host| {
-            let max_workers = plan.max_workers.saturating_add(1);
-            pools::dynamic(
-                Plan {
-                    max_workers,
-                    ..plan
-                },
-                host,
-            )
+        Adapter::Tasks(|script, harness| {
+            let script = Script {
+                max_workers: script.max_workers.saturating_add(1),
+                ..Script::clone(&script)
+            };
+            pools::dynamic(Arc::new(script), harness)
         }),
         " jobs at once",
     ),
     (
         "dynamic",
-        Adapter::Tasks(|plan, host| pools::dynamic(one_more_worker(plan), host)),
+        Adapter::Tasks(|script, harness| {
+            pools::dynamic(Arc::new(one_more_worker(&script)), harness)
+        }),
         "idle for long, and there are ",
     ),
 ];
 
-fn one_more_worker(plan: Plan) -> Plan {
-    let workers = plan.workers.saturating_add(1);
-    Plan { workers, ..plan }
+fn one_more_worker(script: &Script) -> Script {
+    Script {
+        workers: script.workers.saturating_add(1),
+        ..script.clone()
+    }
 }
 
 fn find(name: &str, adapter: Adapter, patience: Duration) -> String {
@@ -228,10 +236,9 @@ fn a_stuck_pool_is_found() {
     });
     let said = find("dynamic", stuck, Duration::from_millis(50));
     insta::assert_snapshot!(said, @r"
-    dynamic, seed 0: stuck for 50ms
-    1 jobs: 0 fail, 0 panic, 0 wait for others, 0 take time
-    Plan { workers: 2, max_workers: 1, capacity: 4, jobs: 1, reads: 18446744073709551615, period: 1ms, burst: 1, on_failure: Continue, stop_early: true, submitters: 1, ending: FromTask }
-    load: Any, stop: After(100ms)
+    dynamic, seed 0: the pool is stuck for 50ms
+    with this script, shrunk from that of the seed:
+    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop_early: false, stop: After(0ns), drops: false, panicking_callback: None }
     again: cargo xtask soak --seed 0 dynamic
     ");
 }
@@ -305,10 +312,10 @@ fn every_step_runs_at_least_once() {
 #[test]
 fn what_panics_on_purpose_says_nothing() {
     let panics = |&seed: &u64| {
-        let case = Case::new(&STEPS[0].promises, seed);
-        case.jobs.len() < 20
-            && case.plan.workers.get() < 4
-            && case.jobs.iter().any(|job| job.fate.panics())
+        let script = generator::script(&STEPS[0].guarantees, seed);
+        let mut outcomes = script.jobs.iter().map(|job| job.outcome);
+        let is_small = script.jobs.len() < 20 && script.workers.get() < 4;
+        is_small && outcomes.any(|outcome| outcome == Outcome::Panicked)
     };
     let seed = (0..)
         .find(panics)

@@ -10,14 +10,17 @@ use std::time::Duration;
 use std::{io, thread};
 
 use anstream::adapter::strip_str;
-use lab::pools::{self, Adapter, End, Event, Outcome, Plan, Threads};
+use lab::harness::{PATIENCE, Time, play};
+use lab::pools::{self, Adapter, Event, Threads};
+use lab::script::{Outcome, Script};
 use lab::steps::{STEPS, Step};
+use lab::timeline::picture::Picture;
 use lab::timeline::text::{self, Paper};
-use lab::timeline::{self, PATIENCE, Picture, svg, svg_file, trace};
+use lab::timeline::{self, svg, svg_file, trace};
 use serde_json::Value;
 
 fn picture(step: &Step) -> Picture {
-    timeline::draw(step).expect("the pool runs")
+    timeline::draw(step, PATIENCE).expect("the pool runs")
 }
 
 fn text(picture: &Picture, width: usize, ascii: bool) -> String {
@@ -29,6 +32,13 @@ fn step(name: &str) -> Step {
     step.expect("it is a step")
 }
 
+/// `errors --panic 2`
+fn with_panic() -> Step {
+    let mut errors = step("errors");
+    errors.scenario.panic = Some(2);
+    errors
+}
+
 #[test]
 fn draws_the_steps() {
     for step in STEPS {
@@ -38,7 +48,7 @@ fn draws_the_steps() {
 
 #[test]
 fn the_readme_shows_what_is_drawn() {
-    let drawn = text(&picture(&step("errors")), 80, false);
+    let drawn = text(&picture(&with_panic()), 80, false);
     assert!(include_str!("../README.md").contains(&drawn), "{drawn}");
 }
 
@@ -85,11 +95,13 @@ fn pictures_are_small_and_have_no_script_but_words() {
 fn fits_the_terminal() {
     let mut steps = Vec::from(STEPS);
     for mut step in STEPS {
-        step.scenario.workers = NonZeroUsize::new(100).expect("100 is not 0");
-        step.scenario.max_workers = step.scenario.max_workers.map(|_| step.scenario.workers);
-        step.scenario.jobs = 1000 / step.scenario.bursts.unwrap_or(1);
+        let hundred = |_| NonZeroUsize::new(100).expect("100 is not 0");
+        step.scenario.workers = step.scenario.workers.map(hundred);
+        step.scenario.min_workers = step.scenario.min_workers.map(hundred);
+        step.scenario.max_workers = step.scenario.max_workers.map(hundred);
+        step.scenario.jobs = Some(1000 / step.scenario.bursts.unwrap_or(1));
         steps.push(step);
-        step.scenario.jobs = 0;
+        step.scenario.jobs = Some(0);
         steps.push(step);
     }
     for step in steps {
@@ -206,6 +218,10 @@ fn flags_take_what_they_say_and_no_more() {
         ("dynamic", "--min-workers", &["1", "10"], &["0", "11"]),
         ("dynamic", "--max-workers", &["2", "1000"], &["1", "1001"]),
         ("dynamic", "--bursts", &["0", "500"], &["501"]), // of 20 jobs
+        ("rate-limited", "--pause", &["0", "2.5"], &["-1", "inf"]),
+        ("dispatcher", "--fail", &["1", "10000"], &["0", "10001"]),
+        ("errors", "--panic", &["1", "10000"], &["0", "10001"]),
+        ("errors", "--on-failure", &["continue", "stop"], &["wait"]),
     ] {
         for value in takes_these {
             assert!(takes(&[step, flag, value]), "{step} {flag} {value}");
@@ -228,6 +244,9 @@ fn every_flag_changes_what_is_drawn() {
         ["dynamic", "--min-workers", "3"],
         ["dynamic", "--max-workers", "9"],
         ["dynamic", "--bursts", "2"],
+        ["rate-limited", "--pause", "2"],
+        ["dispatcher", "--fail", "3"],
+        ["errors", "--panic", "2"],
     ] {
         assert!(drawn(&arguments) != drawn(&arguments[..1]), "{arguments:?}");
     }
@@ -295,12 +314,12 @@ fn a_trace_is_written_to_the_file() {
 #[test]
 fn the_queue_is_drawn_in_full_however_long() {
     let mut dispatcher = step("dispatcher");
-    dispatcher.scenario.jobs = 500;
+    dispatcher.scenario.jobs = Some(500);
     let drawn = text(&picture(&dispatcher), 80, false);
     assert!(drawn.contains("Longest queue:         497 jobs"), "{drawn}");
 
-    dispatcher.scenario.jobs = 5;
-    dispatcher.scenario.pause = Some(Duration::from_secs(1000));
+    dispatcher.scenario.jobs = Some(5);
+    dispatcher.scenario.rest = Some(Duration::from_secs(1000));
     let drawn = text(&picture(&dispatcher), 80, false);
     assert!(
         drawn.contains("queue 2 │█"),
@@ -312,7 +331,7 @@ fn the_queue_is_drawn_in_full_however_long() {
 fn workers_that_are_not_drawn_are_counted() {
     let mut basic = step("basic");
     for (workers, expected) in [(32, false), (100, true)] {
-        basic.scenario.workers = NonZeroUsize::new(workers).expect("not 0");
+        basic.scenario.workers = NonZeroUsize::new(workers);
         let drawn = text(&picture(&basic), 80, false);
         assert_eq!(
             drawn.contains("│ and 68 more workers\n"),
@@ -325,26 +344,21 @@ fn workers_that_are_not_drawn_are_counted() {
 
 #[test]
 fn colours_tell_what_came_of_a_job() {
-    let colours = |name| {
-        let drawn = text::draw(
-            &picture(&step(name)),
-            Paper {
-                width: 80,
-                ascii: false,
-            },
-        );
-        // red: failed, yellow: late, magenta: panicked, cyan: done
-        [31, 33, 35, 36].map(|code| drawn.contains(&format!("\x1b[{code}m")))
-    };
-    assert_eq!(colours("basic"), [false, false, false, true]);
-    assert_eq!(colours("errors"), [true, false, true, true]);
-    assert_eq!(colours("cancellation"), [false, true, false, true]);
-
     let paper = Paper {
         width: 80,
         ascii: false,
     };
-    let drawn = text::draw(&picture(&step("errors")), paper);
+    let colours = |step| {
+        let drawn = text::draw(&picture(&step), paper);
+        // red: failed, yellow: late, magenta: panicked, cyan: done
+        [31, 33, 35, 36].map(|code| drawn.contains(&format!("\x1b[{code}m")))
+    };
+    assert_eq!(colours(step("basic")), [false, false, false, true]);
+    assert_eq!(colours(step("errors")), [true, false, false, true]);
+    assert_eq!(colours(with_panic()), [true, false, true, true]);
+    assert_eq!(colours(step("cancellation")), [false, true, false, true]);
+
+    let drawn = text::draw(&picture(&with_panic()), paper);
     for bar in ["\x1b[31m▐▒▒▒▒", "\x1b[35m▐░░░░", "\x1b[36m▐████"] {
         assert!(drawn.contains(bar), "one colour from end to end: {drawn}");
     }
@@ -353,8 +367,8 @@ fn colours_tell_what_came_of_a_job() {
 /// Short jobs that start one by one: the more there are, the closer together they are drawn.
 fn short_jobs(jobs: usize) -> Picture {
     let mut step = step("rate-limited");
-    step.scenario.workers = NonZeroUsize::new(2).expect("2 is not 0");
-    step.scenario.jobs = jobs;
+    step.scenario.workers = NonZeroUsize::new(2);
+    step.scenario.jobs = Some(jobs);
     step.scenario.rate = Some(0.7);
     picture(&step)
 }
@@ -481,7 +495,7 @@ fn svg_keeps_to_the_page() {
     }
     let pitch = |workers| {
         let mut step = step("basic");
-        step.scenario.workers = NonZeroUsize::new(workers).expect("not 0");
+        step.scenario.workers = NonZeroUsize::new(workers);
         let svg = svg::draw(&picture(&step));
         let y = |name| {
             pixels(
@@ -505,7 +519,7 @@ fn what_came_of_jobs_is_listed() {
             "Failed:             3 6 9 12 15 18 21 24 27 30 33 36 and 8 more\n",
         ),
     ] {
-        errors.scenario.jobs = jobs;
+        errors.scenario.jobs = Some(jobs);
         let drawn = text(&picture(&errors), 80, false);
         assert!(drawn.contains(failed), "{drawn}");
     }
@@ -514,13 +528,14 @@ fn what_came_of_jobs_is_listed() {
 #[test]
 fn without_jobs_nothing_takes_any_time() {
     for mut step in STEPS {
-        step.scenario.jobs = 0;
-        let recording = timeline::record(&step, PATIENCE).expect("the pool runs");
+        step.scenario.jobs = Some(0);
+        let run = play(&step, &step.scenario.script(), Time::Conducted, PATIENCE);
+        let run = run.expect("the pool runs");
         let expected = match step.name {
             "dispatcher" => Duration::from_secs(5), // then it is stopped, whatever it does
             _ => Duration::ZERO,
         };
-        assert_eq!(recording.end, expected, "{}", step.name);
+        assert_eq!(run.end, expected, "{}", step.name);
     }
 }
 
@@ -613,16 +628,15 @@ const IMPATIENT: Duration = Duration::from_millis(150);
 
 fn draw_as_basic(
     patience: Duration,
-    pool: fn(Plan, Arc<dyn Threads>) -> io::Result<()>,
+    pool: fn(&Script, Arc<dyn Threads>) -> io::Result<()>,
 ) -> Result<String, String> {
     let step = Step {
         adapter: Adapter::Threads(pool),
         ..step("basic")
     };
-    match timeline::record(&step, patience) {
-        Ok(recording) => Ok(text(&Picture::new(&step, &recording), 80, false)),
-        Err(error) => Err(error.to_string()),
-    }
+    let picture = timeline::draw(&step, patience);
+    let text = picture.map(|picture| text(&picture, 80, false));
+    text.map_err(|error| error.to_string())
 }
 
 fn basic() -> String {
@@ -630,16 +644,20 @@ fn basic() -> String {
 }
 
 /// A pool in a few lines, whose workers end after a job that `is_last`.
-fn small_pool(plan: Plan, host: Arc<dyn Threads>, is_last: fn(usize) -> bool) -> io::Result<()> {
-    let jobs = Mutex::new(1..=plan.jobs);
+fn small_pool(
+    script: &Script,
+    harness: Arc<dyn Threads>,
+    is_last: fn(usize) -> bool,
+) -> io::Result<()> {
+    let jobs = Mutex::new(1..=script.jobs.len());
     let next = || jobs.lock().expect("no panic").next();
     thread::scope(|scope| {
-        for worker in 1..=plan.workers.get() {
-            let (host, next) = (&host, &next);
+        for worker in 1..=script.workers.get() {
+            let (harness, next) = (&harness, &next);
             scope.spawn(move || {
                 while let Some(job) = next() {
-                    let end = host.work(worker, job).into();
-                    host.hear(Event::Result { job, end });
+                    let outcome = harness.work(worker, job);
+                    harness.record(Event::Result { job, outcome });
                     if is_last(job) {
                         return;
                     }
@@ -652,23 +670,29 @@ fn small_pool(plan: Plan, host: Arc<dyn Threads>, is_last: fn(usize) -> bool) ->
 
 #[test]
 fn another_pool_that_does_the_same_looks_the_same() {
-    let drawn = draw_as_basic(PATIENCE, |plan, host| small_pool(plan, host, |_| false));
+    let drawn = draw_as_basic(PATIENCE, |script, harness| {
+        small_pool(script, harness, |_| false)
+    });
     assert_eq!(drawn, Ok(basic()));
 }
 
 #[test]
 fn a_worker_that_is_missing_shows() {
-    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
+    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
         let workers = NonZeroUsize::new(2).expect("2 is not 0");
-        pools::basic(Plan { workers, ..plan }, host)
+        let script = Script {
+            workers,
+            ..script.clone()
+        };
+        pools::basic(&script, harness)
     });
     assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
 fn a_worker_that_gets_no_second_job_shows() {
-    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
-        small_pool(plan, host, |job| job == 2)
+    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
+        small_pool(script, harness, |job| job == 2)
     });
     assert_ne!(drawn.expect("it is drawn"), basic());
 }
@@ -678,42 +702,43 @@ fn work_that_is_done_twice_shows() {
     struct Twice(Arc<dyn Threads>);
     impl Threads for Twice {
         fn work(&self, worker: usize, job: usize) -> Outcome {
-            self.0.work(worker, job)?;
+            self.0.work(worker, job);
             self.0.work(worker, job)
         }
         fn stop(&self) {
             self.0.stop();
         }
-        fn hear(&self, event: Event) {
-            self.0.hear(event);
+        fn record(&self, event: Event) {
+            self.0.record(event);
         }
     }
-    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
-        pools::basic(plan, Arc::new(Twice(host)))
+    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
+        pools::basic(script, Arc::new(Twice(harness)))
     });
     assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
 fn work_that_is_left_out_shows() {
-    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
-        let jobs = plan.jobs - 1;
-        pools::basic(Plan { jobs, ..plan }, host)
+    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
+        let mut script = script.clone();
+        script.jobs.pop();
+        pools::basic(&script, harness)
     });
     assert_ne!(drawn.expect("it is drawn"), basic());
 }
 
 #[test]
 fn a_pool_that_is_stuck_is_reported() {
-    let drawn = draw_as_basic(IMPATIENT, |plan, host| {
-        small_pool(plan, host, |job| job == 2 || job == 3)?;
+    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
+        small_pool(script, harness, |job| job == 2 || job == 3)?;
         loop {
             thread::park();
         }
     });
     let error = drawn.expect_err("it does not end");
     assert!(
-        error.starts_with("basic: the pool is stuck, with "),
+        error.starts_with("basic: the pool is stuck for "),
         "{error}"
     );
 }
@@ -723,45 +748,46 @@ fn a_pool_that_panics_is_reported() {
     let drawn = draw_as_basic(PATIENCE, |_, _| {
         std::panic::resume_unwind(Box::new("broken"))
     });
-    assert_eq!(drawn, Err("basic: the pool panicked".into()));
+    assert_eq!(drawn, Err("basic: the pool panicked: broken".into()));
 }
 
 #[test]
 fn a_pool_of_tasks_that_never_ends_is_reported() {
     let step = Step {
-        adapter: Adapter::Tasks(|plan, host| {
+        adapter: Adapter::Tasks(|script, harness| {
             Box::pin(async move {
-                pools::cancellation(plan, host).await;
+                pools::cancellation(script, harness).await;
                 std::future::pending().await
             })
         }),
         ..step("cancellation")
     };
-    let error = timeline::record(&step, PATIENCE).expect_err("it never ends");
-    assert_eq!(error.to_string(), "cancellation: the pool never ends");
+    let error = timeline::draw(&step, PATIENCE).expect_err("it never ends");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("cancellation: the pool still runs after "),
+        "{error}"
+    );
 }
 
 /// The replies say that the jobs are done, and which were not.
 #[test]
 fn every_pool_tells_what_came_of_each_job() {
     for step in STEPS {
-        let recording = timeline::record(&step, PATIENCE).expect("the pool runs");
-        let mut ends = recording
-            .events
-            .into_iter()
-            .filter_map(|(_, event)| match event {
-                Event::Result { job, end } => Some((job, end)),
-                _ => None,
-            });
+        let run = play(&step, &step.scenario.script(), Time::Conducted, PATIENCE);
+        let run = run.expect("the pool runs");
+        let mut outcomes = run.log.into_iter().filter_map(|(_, event)| match event {
+            Event::Result { job, outcome } => Some((job, outcome)),
+            _ => None,
+        });
         let mut jobs = BTreeMap::new();
         assert!(
-            ends.all(|(job, end)| jobs.insert(job, end).is_none()),
+            outcomes.all(|(job, outcome)| jobs.insert(job, outcome).is_none()),
             "only once"
         );
         let expected = (1..=step.scenario.total()).map(|job| match (step.name, job) {
-            ("errors", 2) => (job, End::Panicked),
-            ("errors", 3) => (job, End::Failed),
-            _ => (job, End::Done),
+            ("errors", 3) => (job, Outcome::Failed),
+            _ => (job, Outcome::Done),
         });
         assert_eq!(jobs, expected.collect(), "{}", step.name);
     }

@@ -1,75 +1,74 @@
-//! What there is to draw, whatever it is drawn with.
+//! A run as it is drawn, whatever it is drawn with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::pools::{End, Event};
-use crate::scenario::{Scenario, Show};
+use crate::harness::Run;
+use crate::pools::Event;
+use crate::scenario::{Failure, Scenario, Show};
+use crate::script::Outcome;
 use crate::steps::Step;
 
-use super::Recording;
-
-/// A run of a step's pool: rows of workers, bars of work, and what else the section is about.
+/// Rows of workers, bars of work, and what else the section is about.
 #[derive(Debug)]
 pub struct Picture {
     /// The step and its idea.
     pub title: String,
     /// What the pool was given to do.
     pub caption: String,
-    /// When the pool had ended.
-    pub end: Duration,
-    /// The workers, by the first job they took.
+    /// How much time it shows; never 0.
+    pub span: Duration,
+    /// The workers, in the order of the first job they took.
     pub rows: Vec<Row>,
     /// What happened besides.
     pub tracks: Vec<Track>,
     /// When the pool was stopped, and what that is called.
     pub stop: Option<(Duration, &'static str)>,
-    /// What it comes to.
+    /// What it amounts to.
     pub figures: Vec<Figure>,
 }
 
 /// A line beneath the picture.
 #[derive(Debug)]
 pub struct Figure {
-    /// The kind of bars that it is about, if it is about one.
-    pub kind: Option<Kind>,
-    /// Of what.
+    /// The bars that it is about.
+    pub look: Option<Look>,
+    /// Its name.
     pub name: &'static str,
-    /// How much, or which.
+    /// Its value.
     pub value: String,
 }
 
 /// A worker.
 #[derive(Debug)]
 pub struct Row {
-    /// When the worker was there.
+    /// From when to when the worker existed.
     pub alive: (Duration, Duration),
-    /// What it did, in order.
+    /// Its jobs, in order.
     pub bars: Vec<Bar>,
 }
 
-/// A job, as long as a worker has it in hand.
-#[derive(Debug)]
+/// A job in flight.
+#[derive(Clone, Copy, Debug)]
 pub struct Bar {
-    /// When, from and to.
+    /// From when to when.
     pub time: (Duration, Duration),
     /// Its number in the program.
     pub number: usize,
-    /// How it ended.
-    pub kind: Kind,
+    /// How it looks.
+    pub look: Look,
 }
 
-/// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Well.
-    Done,
-    /// Well, and after the pool was stopped or cancelled.
-    Late,
-    /// In an error.
-    Failed,
-    /// In a panic.
-    Panicked,
+/// How a job ended, and whether it ended well after the pool was stopped or cancelled.
+pub type Look = (Outcome, bool);
+
+/// The place of a look in tables of them: done, late, failed, panicked.
+pub fn index(look: Look) -> usize {
+    match look {
+        (Outcome::Failed, _) => 2,
+        (Outcome::Panicked, _) => 3,
+        (_, late) => usize::from(late),
+    }
 }
 
 /// Something that happens beside the workers.
@@ -77,202 +76,174 @@ pub enum Kind {
 pub enum Track {
     /// Moments, each with a few words or none.
     Marks {
-        /// Of what.
+        /// The name of the track.
         name: &'static str,
-        /// When, and which.
+        /// The time and the words of each.
         marks: Vec<(Duration, String)>,
-        /// When there could have been one, and maybe was.
+        /// When there could have been one.
         chances: Vec<Duration>,
     },
     /// A number that changes.
     Level {
-        /// Of what.
+        /// The name of the track.
         name: &'static str,
-        /// From when on it is how much.
+        /// From when on it has which value.
         steps: Vec<(Duration, usize)>,
     },
 }
 
-impl Track {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Marks { marks, .. } => marks.is_empty(),
-            Self::Level { steps, .. } => steps.is_empty(),
-        }
-    }
-}
-
 impl Picture {
     /// Computes the picture from what the pool did.
-    pub fn new(step: &Step, recording: &Recording) -> Self {
+    pub fn new(step: &Step, run: &Run) -> Self {
         let scenario = &step.scenario;
-        let stop = recording
-            .events
-            .iter()
-            .find(|(_, event)| *event == Event::Stop)
-            .map(|&(at, _)| {
-                let name = if scenario.timeout.is_some() {
-                    "cancel"
-                } else {
-                    "stop"
-                };
-                (at, name)
-            });
-        let rows = rows(scenario, recording);
-        let tracks: Vec<_> = scenario
+        let stop = run.log.iter().find(|(_, event)| *event == Event::Stop);
+        let stop_name = if scenario.timeout.is_some() {
+            "cancel"
+        } else {
+            "stop"
+        };
+        let rows = rows(scenario, run);
+        let tracks = scenario
             .shows
             .iter()
-            .map(|&show| track(show, scenario, recording))
-            .filter(|track| !track.is_empty())
-            .collect();
-        let figures = figures(scenario, recording, &rows, &tracks);
+            .filter_map(|&show| track(show, scenario, run));
+        let tracks = Vec::from_iter(tracks);
         Self {
-            title: format!("{}: {}", step.name, step.idea),
+            title: format!("{}: {}", step.name, step.idea()),
             caption: caption(scenario),
-            end: recording.end,
+            span: if run.end.is_zero() {
+                Duration::from_secs(1)
+            } else {
+                run.end
+            },
+            figures: figures(scenario, run, &rows, &tracks),
             rows,
             tracks,
-            stop,
-            figures,
-        }
-    }
-
-    /// How much time to draw; there is always some.
-    pub fn span(&self) -> Duration {
-        match self.end.is_zero() {
-            true => Duration::from_secs(1),
-            false => self.end,
+            stop: stop.map(|&(at, _)| (at, stop_name)),
         }
     }
 }
 
 /// The workers, in the order of the first job they took; those that took none come last.
-fn rows(scenario: &Scenario, recording: &Recording) -> Vec<Row> {
-    let mut workers = BTreeMap::<usize, Row>::new();
-    let mut ends = BTreeMap::new();
-    let mut stopped = false;
-    // Whoever was there from the start is; others are there from their first job on.
+fn rows(scenario: &Scenario, run: &Run) -> Vec<Row> {
+    let minimum = scenario.workers().get();
+    // The first workers exist from the start, others from their first job on.
     let row = |worker, at| Row {
         alive: (
-            if worker <= scenario.workers.get() {
+            if worker <= minimum {
                 Duration::ZERO
             } else {
                 at
             },
-            recording.end,
+            run.end,
         ),
         bars: Vec::new(),
     };
-    for &(at, event) in &recording.events {
+    let mut workers = BTreeMap::<usize, Row>::new();
+    let mut reported = BTreeMap::new();
+    let mut stopped = false;
+    for &(at, event) in &run.log {
         match event {
             Event::Started { worker, job } => {
                 let row = workers.entry(worker).or_insert_with(|| row(worker, at));
                 row.bars.push(Bar {
-                    time: (at, recording.end),
+                    time: (at, run.end),
                     number: job,
-                    kind: Kind::Done,
+                    look: (Outcome::Done, false),
                 });
             }
             Event::Finished { worker, job } => {
-                let bars = workers.get_mut(&worker).map(|row| &mut row.bars);
-                if let Some(bar) =
-                    bars.and_then(|bars| bars.iter_mut().rfind(|bar| bar.number == job))
-                {
+                let row = workers.entry(worker).or_insert_with(|| row(worker, at));
+                if let Some(bar) = row.bars.iter_mut().rfind(|bar| bar.number == job) {
                     bar.time.1 = at;
-                    bar.kind = if stopped { Kind::Late } else { Kind::Done };
+                    bar.look = (Outcome::Done, stopped);
                 }
             }
             Event::Result {
                 job,
-                end: End::Failed,
-            } => _ = ends.insert(job, Kind::Failed),
-            Event::Result {
-                job,
-                end: End::Panicked,
-            } => _ = ends.insert(job, Kind::Panicked),
+                outcome: outcome @ (Outcome::Failed | Outcome::Panicked),
+            } => {
+                reported.insert(job, (outcome, false));
+            }
             Event::Stop => stopped = true,
             Event::Ended { worker } => {
-                workers
-                    .entry(worker)
-                    .or_insert_with(|| row(worker, at))
-                    .alive
-                    .1 = at;
+                let row = workers.entry(worker).or_insert_with(|| row(worker, at));
+                row.alive.1 = at;
             }
             _ => {}
         }
     }
-    for missing in workers.len()..scenario.workers.get() {
-        workers.insert(usize::MAX - missing, row(0, Duration::ZERO));
-    }
-    let mut rows: Vec<Row> = workers.into_values().collect();
+    let mut rows = Vec::from_iter(workers.into_values());
+    let missing = minimum.saturating_sub(rows.len());
+    rows.extend((0..missing).map(|_| row(0, Duration::ZERO)));
     for bar in rows.iter_mut().flat_map(|row| &mut row.bars) {
-        bar.kind = ends.get(&bar.number).copied().unwrap_or(bar.kind);
+        bar.look = reported.get(&bar.number).copied().unwrap_or(bar.look);
         bar.number = scenario.number(bar.number);
     }
-    rows.sort_by_key(|row| match row.bars.first() {
-        Some(bar) => (bar.time.0, bar.number),
-        None => (Duration::MAX, 0),
+    rows.sort_by_key(|row| {
+        row.bars
+            .first()
+            .map_or((Duration::MAX, 0), |bar| (bar.time.0, bar.number))
     });
     rows
 }
 
-fn track(show: Show, scenario: &Scenario, recording: &Recording) -> Track {
-    let marks = |name, pick: fn(Event) -> Option<usize>| {
-        let label =
-            |(at, jobs): (_, Vec<_>)| (at, list(jobs.into_iter().map(|job| scenario.number(job))));
-        Track::Marks {
-            name,
-            marks: by_moment(recording, pick).map(label).collect(),
-            chances: Vec::new(),
-        }
+fn track(show: Show, scenario: &Scenario, run: &Run) -> Option<Track> {
+    let jobs = |name, pick: fn(Event) -> Option<usize>| {
+        let numbers = |jobs: Vec<_>| list(jobs.into_iter().map(|job| scenario.number(job)));
+        let marks = by_moment(run, pick).map(|(at, jobs)| (at, numbers(jobs)));
+        (name, Vec::from_iter(marks), Vec::new())
     };
-    match show {
-        Show::Replies => marks("replies", |event| match event {
+    let (name, marks, chances) = match show {
+        Show::Queue => {
+            let steps = queue(run);
+            let name = "queue";
+            return (!steps.is_empty()).then_some(Track::Level { name, steps });
+        }
+        Show::Replies => jobs("replies", |event| match event {
             Event::Result { job, .. } => Some(job),
             _ => None,
         }),
-        Show::HandedBack => marks("handed back", handed_back),
+        Show::HandedBack => jobs("handed back", handed_back),
         Show::Ticks => {
-            // Closer than this, no two can be told apart.
-            let closest = (recording.end / 1000).max(Duration::from_nanos(1));
+            let several = |count: usize| {
+                if count == 1 {
+                    String::new()
+                } else {
+                    count.to_string()
+                }
+            };
+            let marks = by_moment(run, started).map(|(at, jobs)| (at, several(jobs.len())));
+            // Closer than this, no two ticks can be told apart.
+            let closest = (run.end / 1000).max(Duration::from_nanos(1));
             let period = scenario.period().unwrap_or(Duration::MAX).max(closest);
-            let tick = |nth| Some(period.checked_mul(nth)?).filter(|&at| at <= recording.end);
-            Track::Marks {
-                name: "ticks",
-                marks: by_moment(recording, started)
-                    .map(|(at, jobs)| match jobs.len() {
-                        1 => (at, String::new()),
-                        several => (at, several.to_string()),
-                    })
-                    .collect(),
-                chances: (1..).map_while(tick).collect(),
-            }
+            let tick = |nth| period.checked_mul(nth).filter(|&at| at <= run.end);
+            ("ticks", marks.collect(), (1..).map_while(tick).collect())
         }
-        Show::Queue => Track::Level {
-            name: "queue",
-            steps: queue(recording),
-        },
-        Show::Scaling => Track::Marks {
-            name: "scaler",
-            marks: by_moment(recording, |event| match event {
+        Show::Scaling => {
+            let changes = by_moment(run, |event| match event {
                 Event::ScaledUp { count } => Some(format!("+{count}")),
                 Event::ScaledDown { count } => Some(format!("-{count}")),
                 _ => None,
-            })
-            .map(|(at, changes)| (at, changes.join(" ")))
-            .collect(),
-            chances: Vec::new(),
-        },
-    }
+            });
+            let marks = changes.map(|(at, changes)| (at, changes.join(" ")));
+            ("scaler", marks.collect(), Vec::new())
+        }
+    };
+    (!marks.is_empty()).then_some(Track::Marks {
+        name,
+        marks,
+        chances,
+    })
 }
 
 /// What `pick` takes of the events, together for each moment.
 fn by_moment<T>(
-    recording: &Recording,
+    run: &Run,
     pick: impl Fn(Event) -> Option<T>,
 ) -> impl Iterator<Item = (Duration, Vec<T>)> {
     let mut moments = BTreeMap::<_, Vec<_>>::new();
-    for &(at, event) in &recording.events {
+    for &(at, event) in &run.log {
         if let Some(picked) = pick(event) {
             moments.entry(at).or_default().push(picked);
         }
@@ -294,9 +265,9 @@ fn handed_back(event: Event) -> Option<usize> {
     }
 }
 
-/// How many jobs have been submitted and not started, from when on.
-fn queue(recording: &Recording) -> Vec<(Duration, usize)> {
-    let changes = by_moment(recording, |event| match event {
+/// From when on how many jobs were submitted and not started.
+fn queue(run: &Run) -> Vec<(Duration, usize)> {
+    let changes = by_moment(run, |event| match event {
         Event::Submitted { .. } => Some(1),
         Event::Started { .. } => Some(-1),
         _ => None,
@@ -309,64 +280,78 @@ fn queue(recording: &Recording) -> Vec<(Duration, usize)> {
     changes.map(level).collect()
 }
 
-/// The most that a level comes to.
+/// The maximum of a level.
 pub fn peak(steps: &[(Duration, usize)]) -> usize {
     steps.iter().map(|&(_, level)| level).max().unwrap_or(0)
 }
 
 fn caption(scenario: &Scenario) -> String {
-    let workers = scenario.workers.get();
+    let (workers, jobs) = (scenario.workers().get(), count(scenario.jobs(), "job"));
     let workers = match scenario.max_workers {
         Some(max) => format!("{workers} to {}", count(max.get(), "worker")),
         None => count(workers, "worker"),
     };
-    let (jobs, length) = (count(scenario.jobs, "job"), seconds(scenario.length));
-    let mut caption = match (scenario.bursts, scenario.pause) {
-        (Some(bursts), Some(pause)) => {
-            let (bursts, pause) = (count(bursts, "burst"), seconds(pause));
-            format!("{workers}, {bursts} of {jobs} of {length}, {pause} apart")
+    let duration = seconds(scenario.duration);
+    let mut caption = match scenario.bursts {
+        Some(bursts) => {
+            let rest = seconds(scenario.rest.unwrap_or_default());
+            format!(
+                "{workers}, {} of {jobs} of {duration}, {rest} apart",
+                count(bursts, "burst")
+            )
         }
-        _ => format!("{workers}, {jobs} of {length}"),
+        None => format!("{workers}, {jobs} of {duration}"),
     };
-    if !scenario.apart.is_zero() {
-        caption += &format!(", one every {}", seconds(scenario.apart));
+    let mut add = |words: String| caption += &format!(", {words}");
+    if !scenario.interval.is_zero() {
+        add(format!("one every {}", seconds(scenario.interval)));
     }
     if let Some(rate) = scenario.rate {
-        caption += &format!(", at most {} started a second", number(rate));
+        add(format!("at most {} started a second", number(rate)));
+    }
+    if let Some(pause) = scenario.pause.filter(|&pause| pause > 0.0) {
+        add(format!("none for {} s after half of them", number(pause)));
     }
     if let Some(timeout) = scenario.timeout {
-        caption += &format!(", cancelled after {} s", number(timeout));
+        add(format!("cancelled after {} s", number(timeout)));
     }
-    if let (None, Some(pause)) = (scenario.bursts, scenario.pause) {
-        caption += &format!(", stopped after {}", seconds(pause));
+    if let (None, Some(rest)) = (scenario.bursts, scenario.rest) {
+        add(format!("stopped after {}", seconds(rest)));
     }
-    caption += scenario.note;
+    if scenario.every_third_fails {
+        add("every third fails".into());
+    }
+    let there_is = |job: &usize| (1..=scenario.total()).contains(job);
+    if let Some(job) = scenario.fail.filter(there_is) {
+        add(format!("job {job} fails"));
+    }
+    if let Some(job) = scenario.panic.filter(there_is) {
+        add(format!("job {job} panics"));
+    }
+    if scenario.on_failure == Some(Failure::Stop) {
+        add("the first failure stops it".into());
+    }
     caption
 }
 
-fn figures(
-    scenario: &Scenario,
-    recording: &Recording,
-    rows: &[Row],
-    tracks: &[Track],
-) -> Vec<Figure> {
+fn figures(scenario: &Scenario, run: &Run, rows: &[Row], tracks: &[Track]) -> Vec<Figure> {
     let bars = || rows.iter().flat_map(|row| &row.bars);
-    let makespan = bars().map(|bar| bar.time.1).max().unwrap_or_default();
     let length = |(from, to): (Duration, Duration)| to.saturating_sub(from);
     let worked: Duration = bars().map(|bar| length(bar.time)).sum();
-    let there: Duration = rows.iter().map(|row| length(row.alive)).sum();
-    let share = match there.is_zero() {
+    let alive: Duration = rows.iter().map(|row| length(row.alive)).sum();
+    let share = match alive.is_zero() {
         true => NONE.into(),
         false => format!(
             "{:.0} % of their time",
-            100.0 * worked.div_duration_f64(there)
+            100.0 * worked.div_duration_f64(alive)
         ),
     };
+    let makespan = bars().map(|bar| bar.time.1).max().unwrap_or_default();
 
     let mut figures = Vec::new();
-    let mut add = |kind, name, value| figures.push(Figure { kind, name, value });
+    let mut add = |look, name, value| figures.push(Figure { look, name, value });
     add(None, "Makespan", seconds(makespan));
-    add(None, "Shortest possible", shortest(scenario, recording));
+    add(None, "Shortest possible", shortest(scenario, run));
     add(None, "Workers worked", share);
     for track in tracks {
         if let Track::Level { steps, .. } = track {
@@ -374,11 +359,9 @@ fn figures(
         }
     }
     if let Some(max) = scenario.max_workers {
-        let there = |at| {
-            let there = |row: &&Row| row.alive.0 == at || (row.alive.0..row.alive.1).contains(&at);
-            rows.iter().filter(there).count()
-        };
-        let most = rows.iter().map(|row| there(row.alive.0)).max();
+        let alive = |row: &Row, at| row.alive.0 == at || (row.alive.0..row.alive.1).contains(&at);
+        let alive = |at| rows.iter().filter(|row| alive(row, at)).count();
+        let most = rows.iter().map(|row| alive(row.alive.0)).max();
         add(
             None,
             "Most workers",
@@ -386,65 +369,65 @@ fn figures(
         );
     }
     if scenario.rate.is_some() {
-        let mut starts: Vec<_> = bars().map(|bar| bar.time.0).collect();
+        let mut starts = Vec::from_iter(bars().map(|bar| bar.time.0));
         starts.sort_unstable();
         let closest = starts.windows(2).map(|pair| pair[1] - pair[0]).min();
         let closest = closest.map_or(NONE.into(), |gap| format!("{} apart", seconds(gap)));
         add(None, "Closest starts", closest);
     }
-    for (kind, name) in [
-        (Kind::Failed, "Failed"),
-        (Kind::Panicked, "Panicked"),
-        (Kind::Late, after(scenario)),
-    ] {
-        let of_kind = bars().filter(|bar| bar.kind == kind);
-        let numbers = list(of_kind.map(|bar| bar.number));
+    let after = if scenario.timeout.is_some() {
+        "Ended after cancel"
+    } else {
+        "Ended after stop"
+    };
+    let looks = [
+        (Outcome::Failed, false),
+        (Outcome::Panicked, false),
+        (Outcome::Done, true),
+    ];
+    for (look, name) in looks.into_iter().zip(["Failed", "Panicked", after]) {
+        let numbers = list(bars().filter(|bar| bar.look == look).map(|bar| bar.number));
         if numbers != NONE {
-            add(Some(kind), name, numbers);
+            add(Some(look), name, numbers);
         }
     }
-    if scenario.timeout.is_some() {
+    if scenario.hands_back() {
         let jobs = |pick: fn(Event) -> Option<usize>| -> BTreeSet<_> {
-            let events = recording.events.iter();
-            events.filter_map(|&(_, event)| pick(event)).collect()
+            run.log
+                .iter()
+                .filter_map(|&(_, event)| pick(event))
+                .collect()
         };
         let (handed_back, started) = (jobs(handed_back), jobs(started));
-        let in_no_hand = |job: &usize| !handed_back.contains(job) && !started.contains(job);
-        let never_submitted = list((1..=scenario.total()).filter(in_no_hand));
+        let is_missing = |job: &usize| !handed_back.contains(job) && !started.contains(job);
+        let never_submitted = list((1..=scenario.total()).filter(is_missing));
         add(None, "Handed back", list(handed_back));
-        add(None, "Never submitted", never_submitted);
+        if scenario.timeout.is_some() {
+            add(None, "Never submitted", never_submitted);
+        }
     }
     figures
 }
 
 /// What the makespan can be compared with, and under what conditions.
-fn shortest(scenario: &Scenario, recording: &Recording) -> String {
+fn shortest(scenario: &Scenario, run: &Run) -> String {
     let workers = match scenario.max_workers {
         Some(max) => format!("with {} from the start", count(max.get(), "worker")),
-        None => format!("on {}", count(scenario.workers.get(), "worker")),
+        None => format!("on {}", count(scenario.workers().get(), "worker")),
     };
-    let jobs = match scenario.timeout {
-        // Of a pool that is cancelled nobody expects more than what it has started.
-        Some(_) => recording
-            .events
+    let jobs = match scenario.hands_back() {
+        true => run
+            .log
             .iter()
-            .filter_map(|&(_, event)| started(event))
+            .filter(|(_, event)| started(*event).is_some())
             .count(),
-        None => scenario.total(),
+        false => scenario.total(),
     };
-    let shortest = seconds(scenario.shortest(jobs));
+    let shortest = seconds(scenario.lower_bound(jobs));
     match scenario.rate {
         Some(rate) => format!("{shortest} {workers} at {} starts a second", number(rate)),
-        None if scenario.apart.is_zero() => format!("{shortest} {workers}"),
+        None if scenario.interval.is_zero() => format!("{shortest} {workers}"),
         None => format!("{shortest} {workers}, as the jobs come in"),
-    }
-}
-
-/// What to call jobs that finished after the pool was stopped or cancelled.
-fn after(scenario: &Scenario) -> &'static str {
-    match scenario.timeout {
-        Some(_) => "Ended after cancel",
-        None => "Ended after stop",
     }
 }
 
@@ -469,27 +452,23 @@ pub fn seconds(time: Duration) -> String {
     format!("{text} s")
 }
 
-/// What there is to list when there is nothing.
+/// An empty list.
 const NONE: &str = "none";
 
-/// Numbers in order, with `1-3` for three or more in a row; if there are many, only the first.
+/// More runs of numbers are not listed.
+const MAX_RUNS: usize = 12;
+
+/// Numbers in order, with `1-3` for three or more in a row; only the first if there are many.
 fn list(numbers: impl IntoIterator<Item = usize>) -> String {
-    let numbers = BTreeSet::from_iter(numbers);
-    let mut runs = Vec::<(usize, usize)>::new();
-    for &number in &numbers {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => runs.push((number, number)),
-        }
-    }
-    let run = |&(first, last): &(usize, usize)| match last - first {
-        0 => format!("{first}"),
-        1 => format!("{first} {last}"),
-        _ => format!("{first}-{last}"),
-    };
-    let mut list = Vec::from_iter(runs.iter().take(MAX_RUNS).map(run));
-    if let Some(&(left_out, _)) = runs.get(MAX_RUNS) {
-        list.push(format!("and {} more", numbers.range(left_out..).count()));
+    let numbers = Vec::from_iter(BTreeSet::from_iter(numbers));
+    let runs = Vec::from_iter(numbers.chunk_by(|one, next| one + 1 == *next));
+    let mut list = Vec::from_iter(runs.iter().take(MAX_RUNS).map(|run| match run {
+        [first, _, .., last] => format!("{first}-{last}"),
+        few => Vec::from_iter(few.iter().map(usize::to_string)).join(" "),
+    }));
+    let left_out: usize = runs.iter().skip(MAX_RUNS).map(|run| run.len()).sum();
+    if left_out > 0 {
+        list.push(format!("and {left_out} more"));
     }
     match list.is_empty() {
         true => NONE.into(),
@@ -497,19 +476,9 @@ fn list(numbers: impl IntoIterator<Item = usize>) -> String {
     }
 }
 
-/// More are not listed.
-const MAX_RUNS: usize = 12;
-
 /// The distance of marks on the axis: the next of 1, 2, 5, 10, 20, 50... milliseconds.
 pub fn axis_step(least: Duration) -> Duration {
-    let mut power = Duration::from_millis(1);
-    loop {
-        if let Some(factor) = [1, 2, 5]
-            .into_iter()
-            .find(|&factor| power * factor >= least)
-        {
-            return power * factor;
-        }
-        power *= 10;
-    }
+    let powers = std::iter::successors(Some(Duration::from_millis(1)), |power| Some(*power * 10));
+    let mut steps = powers.flat_map(|power| [1, 2, 5].map(|factor| power * factor));
+    steps.find(|&step| step >= least).unwrap_or(least)
 }

@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 use std::mem;
 use std::time::Duration;
 
-use super::picture::{Bar, Figure, Kind, Picture, Row, Track, axis_step, peak, seconds};
+use super::picture::{Bar, Figure, Look, Picture, Row, Track, axis_step, index, peak, seconds};
+use crate::script::Outcome;
 
 /// All lengths are in pixels at the size that the picture has by itself.
 const WIDTH: f64 = 880.0;
@@ -56,7 +57,7 @@ pub fn draw(picture: &Picture) -> String {
     let mut page = Page {
         body: String::new(),
         y: 0.0,
-        end: picture.span(),
+        end: picture.span,
     };
     page.head(picture);
     page.chart(picture);
@@ -203,12 +204,11 @@ impl Page {
     fn bar(&mut self, bar: &Bar, idle: (Duration, Duration), y: f64, height: f64) {
         let (from, to) = (self.x(bar.time.0), self.x(bar.time.1));
         let (x, width) = (from + 0.75, (to - from - 1.5).max(1.0));
-        let class = class(bar.kind);
+        let class = class(bar.look);
         self.put(format_args!("<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" rx=\"4\"/>"));
-        let label = match bar.kind {
-            Kind::Done | Kind::Late => bar.number.to_string(),
-            Kind::Failed => format!("{} failed", bar.number),
-            Kind::Panicked => format!("{} panicked", bar.number),
+        let label = match bar.look.0 {
+            Outcome::Done => bar.number.to_string(),
+            _ => format!("{} {class}", bar.number),
         };
         let (needed, base) = (label.len() as f64 * CHARACTER, y + height / 2.0 + 4.5);
         if needed + 4.0 <= width {
@@ -266,14 +266,14 @@ impl Page {
     }
 
     fn figures(&mut self, figures: &[Figure]) {
-        for Figure { kind, name, value } in figures {
+        for Figure { look, name, value } in figures {
             let y = self.y;
-            if let Some(kind) = kind {
-                let class = class(*kind);
+            if let Some(look) = look {
+                let class = class(*look);
                 self.put(format_args!("<rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"12\" height=\"12\" rx=\"3\"/>",
                     y - 11.0));
             }
-            let indent = if kind.is_some() { 18.0 } else { 0.0 };
+            let indent = if look.is_some() { 18.0 } else { 0.0 };
             self.text(LEFT + indent, y, "quiet", name);
             self.text(LEFT + 160.0, y, "", value);
             self.y += 20.0;
@@ -281,13 +281,9 @@ impl Page {
     }
 }
 
-fn class(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Done => "done",
-        Kind::Late => "late",
-        Kind::Failed => "failed",
-        Kind::Panicked => "panicked",
-    }
+/// The name of a look.
+pub fn class(look: Look) -> &'static str {
+    ["done", "late", "failed", "panicked"][index(look)]
 }
 
 fn escape(text: &str) -> String {

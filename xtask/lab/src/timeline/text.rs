@@ -1,10 +1,12 @@
 //! The picture, in a terminal.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use textwrap::{Options, WordSplitter};
 
-use super::picture::{Bar, Figure, Kind, Picture, Row, Track, axis_step, peak, seconds};
+use super::picture::{Bar, Figure, Picture, Row, Track, axis_step, index, peak, seconds};
 
 /// What to draw on.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ pub fn draw(picture: &Picture, paper: Paper) -> String {
         symbols: if paper.ascii { &ASCII } else { &UNICODE },
         gutter,
         columns: width.saturating_sub(gutter + 3),
-        end: picture.span(),
+        end: picture.span,
     };
 
     let title = wrap(&picture.title, "", width);
@@ -64,40 +66,32 @@ pub fn draw(picture: &Picture, paper: Paper) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// What to draw with.
+/// What to draw with; arrays of four are for the looks in their order.
 struct Symbols {
-    /// How a bar begins and ends, and what it is filled with.
-    bar: fn(Kind) -> (char, char, char),
-    /// What follows the number of a job that ended so.
-    ending: fn(Kind) -> &'static str,
+    /// How a bar begins and ends.
+    ends: [char; 2],
+    /// What a bar is filled with.
+    fills: [char; 4],
+    /// What follows the number of a job.
+    endings: [&'static str; 4],
     idle: char,
     stop: [char; 2],
     mark: char,
-    chance: char,
     border: char,
     corner: char,
     axis: char,
     tick: char,
-    /// From nothing to full.
+    /// From empty to full.
     levels: &'static [char],
 }
 
 const UNICODE: Symbols = Symbols {
-    bar: |kind| match kind {
-        Kind::Done => ('▐', '█', '▌'),
-        Kind::Late => ('▐', '▓', '▌'),
-        Kind::Failed => ('▐', '▒', '▌'),
-        Kind::Panicked => ('▐', '░', '▌'),
-    },
-    ending: |kind| match kind {
-        Kind::Done | Kind::Late => "",
-        Kind::Failed => " ✗",
-        Kind::Panicked => " !",
-    },
+    ends: ['▐', '▌'],
+    fills: ['█', '▓', '▒', '░'],
+    endings: ["", "", " ✗", " !"],
     idle: '·',
     stop: ['▼', '┊'],
     mark: '▲',
-    chance: '·',
     border: '│',
     corner: '└',
     axis: '─',
@@ -106,21 +100,12 @@ const UNICODE: Symbols = Symbols {
 };
 
 const ASCII: Symbols = Symbols {
-    bar: |kind| match kind {
-        Kind::Done => ('[', '#', ']'),
-        Kind::Late => ('[', '=', ']'),
-        Kind::Failed => ('[', 'x', ']'),
-        Kind::Panicked => ('[', '!', ']'),
-    },
-    ending: |kind| match kind {
-        Kind::Done | Kind::Late => "",
-        Kind::Failed => " x",
-        Kind::Panicked => " !",
-    },
+    ends: ['[', ']'],
+    fills: ['#', '=', 'x', '!'],
+    endings: ["", "", " x", " !"],
     idle: '.',
     stop: ['v', ':'],
     mark: '^',
-    chance: '.',
     border: '|',
     corner: '+',
     axis: '-',
@@ -128,17 +113,14 @@ const ASCII: Symbols = Symbols {
     levels: &[' ', '.', ':', '#'],
 };
 
-const DIM: Style = Style::new().dimmed();
+const COLOURS: [AnsiColor; 4] = [
+    AnsiColor::Cyan,
+    AnsiColor::Yellow,
+    AnsiColor::Red,
+    AnsiColor::Magenta,
+];
 
-fn colour(kind: Kind) -> Style {
-    let colour = match kind {
-        Kind::Done => AnsiColor::Cyan,
-        Kind::Late => AnsiColor::Yellow,
-        Kind::Failed => AnsiColor::Red,
-        Kind::Panicked => AnsiColor::Magenta,
-    };
-    colour.on_default()
-}
+const DIM: Style = Style::new().dimmed();
 
 /// A character, and how it looks.
 type Cell = (char, Style);
@@ -200,12 +182,10 @@ impl Canvas {
     /// A bar has at least one column; its number is in it if there is room.
     fn bar(&self, cells: &mut [Cell], bar: &Bar) {
         let (from, to) = self.columns_of(bar);
-        let (left, fill, right) = (self.symbols.bar)(bar.kind);
-        let bar_cells = &mut cells[from..to];
-        bar_cells.fill((fill, colour(bar.kind)));
+        let (look, bar_cells) = (index(bar.look), &mut cells[from..to]);
+        bar_cells.fill((self.symbols.fills[look], COLOURS[look].on_default()));
         if let [first, .., last] = bar_cells {
-            first.0 = left;
-            last.0 = right;
+            [first.0, last.0] = self.symbols.ends;
         }
         let mut label = text(&self.label(bar), Style::new().bold());
         if label.len() + 4 <= bar_cells.len() {
@@ -246,7 +226,7 @@ impl Canvas {
     }
 
     fn label(&self, bar: &Bar) -> String {
-        format!("{}{}", bar.number, (self.symbols.ending)(bar.kind))
+        format!("{}{}", bar.number, self.symbols.endings[index(bar.look)])
     }
 
     /// The line above the workers that says when the pool was stopped.
@@ -272,7 +252,7 @@ impl Canvas {
     fn marks(&self, marks: &[(Duration, String)], chances: &[Duration]) -> Vec<Cell> {
         let mut cells = self.blank();
         for &at in chances {
-            cells[self.column(at)] = (self.symbols.chance, DIM);
+            cells[self.column(at)] = (self.symbols.idle, DIM);
         }
         for &(at, _) in marks {
             cells[self.column(at)] = (self.symbols.mark, Style::new().bold());
@@ -353,21 +333,13 @@ impl Canvas {
     }
 
     fn figure(&self, figure: &Figure, width: usize) -> Vec<String> {
-        let swatch = match figure.kind {
-            Some(kind) => {
-                styled(
-                    &(self.symbols.bar)(kind).1.to_string().repeat(2),
-                    colour(kind),
-                ) + " "
-            }
-            None => String::new(),
-        };
-        let swatch_width = if figure.kind.is_some() { 3 } else { 0 };
-        let name = format!("{}:", figure.name);
-        let name = format!(
-            "{swatch}{name:<width$}",
-            width = FIGURE_INDENT - swatch_width
-        );
+        let swatch = figure.look.map(index).map(|look| {
+            let fill = self.symbols.fills[look];
+            styled(&format!("{fill}{fill}"), COLOURS[look].on_default()) + " "
+        });
+        let name_width = FIGURE_INDENT - if swatch.is_some() { 3 } else { 0 };
+        let name = format!("{:<name_width$}", format!("{}:", figure.name));
+        let name = swatch.unwrap_or_default() + &name;
         let indent = " ".repeat(FIGURE_INDENT);
         let mut lines = wrap(&figure.value, &indent, width);
         if let Some(first) = lines.first_mut() {
@@ -397,17 +369,10 @@ fn paint(cells: &[Cell]) -> String {
 
 /// Breaks between words, with `indent` before each line.
 fn wrap(words: &str, indent: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![indent.to_owned()];
-    for word in words.split(' ') {
-        let last = lines.last_mut().expect("there is a first line");
-        if last.len() > indent.len() && last.len() + 1 + word.len() > width {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            if last.len() > indent.len() {
-                last.push(' ');
-            }
-            last.push_str(word);
-        }
-    }
-    lines
+    let options = Options::new(width)
+        .initial_indent(indent)
+        .subsequent_indent(indent);
+    let options = options.word_splitter(WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(words, options);
+    lines.into_iter().map(Cow::into_owned).collect()
 }

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::picture::{Kind, Picture, Track};
+use super::picture::{Picture, Track};
+use super::svg::class;
 
-/// Gives the picture as the text of a trace file: a process with a thread for each worker.
+/// The picture as the text of a trace file: a process with a thread for each worker.
 pub fn draw(picture: &Picture) -> String {
-    let mut events = vec![metadata(
-        "process_name",
-        0,
-        json!({ "name": picture.title }),
-    )];
+    let title = json!({ "name": picture.title });
+    let mut events = vec![metadata("process_name", 0, title)];
     for (worker, row) in (1..).zip(&picture.rows) {
         let name = json!({ "name": format!("worker {worker}") });
         events.push(metadata("thread_name", worker, name));
@@ -21,7 +19,7 @@ pub fn draw(picture: &Picture) -> String {
         for bar in &row.bars {
             let (from, to) = bar.time;
             let mut event = event("X", &format!("job {}", bar.number), from, worker);
-            event["cat"] = category(bar.kind).into();
+            event["cat"] = class(bar.look).into();
             event["dur"] = microseconds(to.saturating_sub(from));
             events.push(event);
         }
@@ -32,17 +30,14 @@ pub fn draw(picture: &Picture) -> String {
                 let name = |label| format!("{name} {label}").trim_end().to_owned();
                 events.extend(marks.iter().map(|(at, label)| instant(&name(label), *at)));
             }
-            Track::Level { name, steps } => {
-                events.extend(steps.iter().map(|&(at, level)| {
-                    let mut event = event("C", name, at, 0);
-                    event["args"] = json!({ "jobs": level });
-                    event
-                }));
-            }
+            Track::Level { name, steps } => events.extend(steps.iter().map(|&(at, level)| {
+                let mut event = event("C", name, at, 0);
+                event["args"] = json!({ "jobs": level });
+                event
+            })),
         }
     }
     events.extend(picture.stop.map(|(at, name)| instant(name, at)));
-
     let trace = json!({ "displayTimeUnit": "ms", "traceEvents": events });
     format!("{trace:#}\n")
 }
@@ -62,15 +57,6 @@ fn instant(name: &str, at: Duration) -> Value {
     let mut event = event("i", name, at, 0);
     event["s"] = "p".into();
     event
-}
-
-fn category(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Done => "done",
-        Kind::Late => "late",
-        Kind::Failed => "failed",
-        Kind::Panicked => "panicked",
-    }
 }
 
 /// The format's unit of time.

@@ -1,0 +1,194 @@
+//! Plays a script on a step's pool, and records what happens.
+
+mod tasks;
+mod threads;
+
+use std::any::Any;
+use std::io;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use errors::OnFailure;
+
+use crate::guarantees::Guarantees;
+use crate::pools::{Adapter, Event};
+use crate::script::{JobPanic, Outcome, Script};
+use crate::steps::Step;
+
+/// What a pool did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The events in order, each with the time since the start; on threads without a clock, that is always 0.
+    pub log: Vec<(Duration, Event)>,
+    /// When the pool had ended.
+    pub end: Duration,
+    /// How the call of the pool ended.
+    pub ended: Ended,
+    /// Whether a callback panicked.
+    pub callback_panicked: bool,
+    /// The number of threads or tasks of the pool that were left.
+    pub left: usize,
+}
+
+/// How the call of a pool ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It returned.
+    Well,
+    /// With the panic of a job.
+    JobPanic,
+    /// With the panic of a callback.
+    CallbackPanic,
+}
+
+/// How pools of threads experience time. Tasks always run under a paused clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// A conductor keeps a simulated clock: every run of a script is the same.
+    Conducted,
+    /// There is no clock. Jobs disturb the schedule: they yield, spin and wait for each other. That reaches schedules
+    /// that are rare otherwise, but not all, and not the same one again.
+    Disturbed,
+}
+
+/// How long a pool may do nothing at all, in real time, before it counts as stuck.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Plays the script on the step's pool.
+///
+/// # Errors
+///
+/// If the pool cannot be started, panics of its own, or is stuck: on threads that are conducted for `patience` in which
+/// nothing happens; otherwise for `patience` in all, or past its deadline in simulated time.
+pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Result<Run, String> {
+    let recorder = Recorder::new(script.clone(), step.guarantees);
+    match step.adapter {
+        Adapter::Threads(pool) => threads::play(pool, recorder, time, patience),
+        Adapter::Tasks(pool) => {
+            let (done, ended) = channel();
+            let deadline = script.deadline(&step.guarantees);
+            let play = move || _ = done.send(tasks::play(pool, recorder, deadline));
+            let runtime = thread::Builder::new().name("runtime".into()).spawn(play);
+            runtime.map_err(|error| error.to_string())?; // never joined: it may be stuck
+            let ended = ended.recv_timeout(patience);
+            ended.unwrap_or_else(|_| Err(format!("the pool is stuck for {patience:?}")))
+        }
+    }
+}
+
+/// What callbacks panic with.
+struct CallbackPanic;
+
+/// Runs a pool, and says how that ended.
+fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
+    match catch_unwind(AssertUnwindSafe(pool)) {
+        Ok(Ok(())) => Ok(Ended::Well),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(payload) if payload.is::<JobPanic>() => Ok(Ended::JobPanic),
+        Err(payload) if payload.is::<CallbackPanic>() => Ok(Ended::CallbackPanic),
+        Err(payload) if message(&*payload) == "a scoped thread panicked" => Ok(Ended::JobPanic),
+        Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("(no text)")
+}
+
+/// Keeps the log of a run. Panics where the script says that a callback does.
+struct Recorder {
+    script: Arc<Script>,
+    guarantees: Guarantees,
+    state: Mutex<State>,
+}
+
+struct State {
+    log: Vec<(Duration, Event)>,
+    /// The last job that has started.
+    latest: usize,
+    /// Whether jobs may never start, so that no job should wait for one.
+    released: bool,
+    results: usize,
+    callbacks: usize,
+    callback_panicked: bool,
+}
+
+impl State {
+    /// Whether this job has started, or a later one, or may never start.
+    fn has_started(&self, job: usize) -> bool {
+        self.released || self.latest >= job
+    }
+}
+
+impl Recorder {
+    fn new(script: Script, guarantees: Guarantees) -> Self {
+        let state = State {
+            log: Vec::with_capacity(4 * script.jobs.len()),
+            latest: 0,
+            released: script.reads == 0,
+            results: 0,
+            callbacks: 0,
+            callback_panicked: false,
+        };
+        Self {
+            script: Arc::new(script),
+            guarantees,
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records the event and calls `wake`; then panics if this is the callback that does.
+    fn record(&self, at: Duration, event: Event, wake: impl FnOnce()) {
+        let mut state = self.state();
+        state.log.push((at, event));
+        match event {
+            Event::Started { job, .. } => state.latest = state.latest.max(job),
+            Event::Finished { job, .. } => state.released |= self.ends_pool(job),
+            Event::Result { .. } => {
+                state.results += 1;
+                state.released |= state.results >= self.script.reads;
+            }
+            Event::Stop => state.released = true,
+            _ => {}
+        }
+        let is_callback = (self.guarantees.is_callback)(&event);
+        state.callbacks += usize::from(is_callback);
+        let panics = is_callback && self.script.panicking_callback == Some(state.callbacks);
+        state.callback_panicked |= panics;
+        state.released |= panics;
+        drop(state);
+        wake();
+        if panics {
+            panic::resume_unwind(Box::new(CallbackPanic)); // unlike `panic!` it prints nothing
+        }
+    }
+
+    /// Whether this job fails and its failure may end the pool.
+    fn ends_pool(&self, job: usize) -> bool {
+        let fails = self.script.job(job).outcome != Outcome::Done;
+        fails && self.script.on_failure == OnFailure::Stop
+    }
+
+    /// The run as it is now, without what happens while the threads or tasks that are `left` are counted.
+    fn finish(&self, end: Duration, ended: Ended, left: impl FnOnce() -> usize) -> Run {
+        let state = self.state();
+        let (log, callback_panicked) = (state.log.clone(), state.callback_panicked);
+        drop(state); // for what is left
+        Run {
+            log,
+            end,
+            ended,
+            callback_panicked,
+            left: left(),
+        }
+    }
+}

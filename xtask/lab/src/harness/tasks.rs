@@ -1,0 +1,151 @@
+//! A pool of tasks under tokio's paused clock: every run of a script is the same.
+
+use std::future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Recorder, Run};
+use crate::pools::{BoxFuture, Event, Tasks};
+use crate::script::{MILLISECOND, Outcome, Script, When};
+
+#[derive(Clone)]
+struct Harness(Arc<Shared>);
+
+struct Shared {
+    start: Instant,
+    recorder: Recorder,
+    changed: Notify,
+}
+
+impl Harness {
+    async fn wait_for(&self, job: usize) {
+        loop {
+            let changed = self.0.changed.notified();
+            if self.0.recorder.state().has_started(job) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Tasks for Harness {
+    fn submit(&self, job: usize) -> BoxFuture<()> {
+        Box::pin(sleep_unless_zero(self.0.recorder.script.job(job).interval))
+    }
+
+    fn work(&self, worker: usize, job: usize) -> BoxFuture<Outcome> {
+        let harness = self.clone();
+        Box::pin(async move {
+            harness.record(Event::Started { worker, job });
+            let script = &harness.0.recorder.script;
+            let todo = script.job(job);
+            for _ in 0..todo.yields {
+                yield_now().await;
+            }
+            if let Some(other) = script.waits_for(job) {
+                harness.wait_for(other).await;
+            }
+            sleep_unless_zero(todo.duration).await;
+            harness.record(Event::Finished { worker, job });
+            todo.outcome.come_about()
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<()> {
+        let harness = self.clone();
+        Box::pin(async move {
+            match harness.0.recorder.script.stop {
+                When::Never => future::pending().await,
+                When::After(time) => sleep_unless_zero(time).await,
+                When::Started(job) => harness.wait_for(job).await,
+            }
+            harness.record(Event::Stop);
+        })
+    }
+
+    fn record(&self, event: Event) {
+        let Shared {
+            start,
+            recorder,
+            changed,
+        } = &*self.0;
+        recorder.record(start.elapsed(), event, || changed.notify_waiters());
+    }
+}
+
+async fn sleep_unless_zero(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
+}
+
+/// Runs the pool.
+pub fn play(
+    pool: fn(Arc<Script>, Arc<dyn Tasks>) -> BoxFuture<()>,
+    recorder: Recorder,
+    deadline: Duration,
+) -> Result<Run, String> {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let script = recorder.script.clone();
+    let shared = |start| Shared {
+        start,
+        recorder,
+        changed: Notify::new(),
+    };
+    let harness = runtime.block_on(async { Harness(Arc::new(shared(Instant::now()))) });
+    let start = harness.0.start;
+
+    let mut end = Err(format!("the pool still runs after {deadline:?}"));
+    let ended = super::run(|| {
+        let run = pool(script.clone(), Arc::new(harness.clone()));
+        runtime.block_on(async {
+            if timeout(deadline, run).await.is_ok() {
+                end = Ok(start.elapsed());
+            }
+        });
+        Ok(())
+    })?;
+    runtime.block_on(async {
+        let end = if ended == super::Ended::Well {
+            end?
+        } else {
+            start.elapsed()
+        };
+        if ended != super::Ended::Well || script.drops {
+            settle(if script.drops {
+                deadline
+            } else {
+                Duration::ZERO
+            })
+            .await;
+        }
+        Ok(harness.0.recorder.finish(end, ended, tasks_left))
+    })
+}
+
+/// Gives tasks the time to end that nobody waits for: aborted ones end when it is their turn.
+async fn settle(deadline: Duration) {
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    let all_end = async {
+        while tasks_left() != 0 {
+            sleep(MILLISECOND).await;
+        }
+    };
+    _ = timeout(deadline, all_end).await; // an error: some are left
+}
+
+fn tasks_left() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}

@@ -1,0 +1,223 @@
+//! What is played on a pool: its settings, its jobs, and its end.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic;
+use std::time::Duration;
+
+use errors::OnFailure;
+
+use crate::guarantees::{Guarantees, Panic, Stop};
+
+/// The resolution of timers.
+pub const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// One run of a pool, down to every job. Each step uses what its pool knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// Workers; for `dynamic` the minimum.
+    pub workers: NonZeroUsize,
+    /// For `dynamic`, the maximum.
+    pub max_workers: NonZeroUsize,
+    /// Jobs that may wait in the queue, and results that may wait to be read.
+    pub capacity: NonZeroUsize,
+    /// For `rate-limited`, the time between two starts; for `dynamic`, between two scaling decisions.
+    pub period: Duration,
+    /// For `rate-limited`, how many missed starts may be made up for at once.
+    pub burst: NonZeroU32,
+    /// For `errors`, whether the first failure ends the pool.
+    pub on_failure: OnFailure,
+    /// The jobs, in the order of submission. Their numbers start at 1.
+    pub jobs: Vec<Job>,
+    /// How many results are read: after that many, their receiver is dropped.
+    pub reads: usize,
+    /// For `dispatcher`, how many threads submit the jobs.
+    pub submitters: NonZeroUsize,
+    /// For `dispatcher`, whether it may be stopped before all jobs are submitted.
+    pub stop_early: bool,
+    /// When the pool is shut down, where it can be.
+    pub stop: When,
+    /// Whether it is dropped then, instead of stopped or cancelled.
+    pub drops: bool,
+    /// Which call of the pool's callbacks panics, counted from 1.
+    pub panicking_callback: Option<usize>,
+}
+
+/// What a job does, in this order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Job {
+    /// The time between the submission of the job before it and its own.
+    pub interval: Duration,
+    /// How many times it yields.
+    pub yields: usize,
+    /// It waits until the job that is this many behind it has started, or a later one; 0 for no wait.
+    pub waits_for: usize,
+    /// How long it takes; on threads without a clock, some steps of a loop.
+    pub duration: Duration,
+    /// How it ends.
+    pub outcome: Outcome,
+}
+
+impl Job {
+    /// A job that takes no time and ends well.
+    pub const PLAIN: Self = Self {
+        interval: Duration::ZERO,
+        yields: 0,
+        waits_for: 0,
+        duration: Duration::ZERO,
+        outcome: Outcome::Done,
+    };
+}
+
+/// How a job ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Done,
+    /// With an error.
+    Failed,
+    /// With a panic.
+    Panicked,
+    /// Unknown: the pool dropped the reply.
+    Lost,
+}
+
+impl Outcome {
+    /// Ends a job in this way. Unlike `panic!`, its panic prints nothing.
+    pub fn come_about(self) -> Self {
+        match self {
+            Self::Panicked => panic::resume_unwind(Box::new(JobPanic)),
+            outcome => outcome,
+        }
+    }
+}
+
+/// What jobs panic with.
+pub struct JobPanic;
+
+/// When a pool is shut down. Where that drains it, the time starts once all jobs are submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Never.
+    Never,
+    /// After this time.
+    After(Duration),
+    /// When this job has started, or a later one.
+    Started(usize),
+}
+
+impl Script {
+    /// The article's pool, with three workers and without jobs.
+    pub const PLAIN: Self = Self {
+        workers: NonZeroUsize::new(3).expect("3 is not 0"),
+        max_workers: NonZeroUsize::new(3).expect("3 is not 0"),
+        capacity: NonZeroUsize::new(100).expect("100 is not 0"),
+        period: Duration::from_secs(2),
+        burst: NonZeroU32::MIN,
+        on_failure: OnFailure::Continue,
+        jobs: Vec::new(),
+        reads: usize::MAX,
+        submitters: NonZeroUsize::MIN,
+        stop_early: false,
+        stop: When::Never,
+        drops: false,
+        panicking_callback: None,
+    };
+
+    /// The job of this number.
+    pub fn job(&self, number: usize) -> Job {
+        self.jobs[number - 1]
+    }
+
+    /// The number of the job that must have started before this one ends.
+    pub fn waits_for(&self, number: usize) -> Option<usize> {
+        let distance = self.job(number).waits_for;
+        (distance > 0).then(|| (number + distance).min(self.jobs.len()))
+    }
+
+    /// The maximum number of jobs at once.
+    pub fn most_workers(&self, scales: bool) -> usize {
+        match scales {
+            true => self.workers.max(self.max_workers).get(),
+            false => self.workers.get(),
+        }
+    }
+
+    /// The earliest time at which any pool could end the first `count` jobs, if all jobs take equally long: each starts as
+    /// soon as it is submitted, one of `workers` is free and the limiter, if there is one, allows it.
+    pub fn lower_bound(&self, count: usize, workers: usize, is_limited: bool) -> Duration {
+        let period = if is_limited {
+            self.period
+        } else {
+            Duration::ZERO
+        };
+        let mut empty = Duration::ZERO; // when the limiter's bucket was empty
+        let mut submitted = Duration::ZERO;
+        let mut ends = Vec::<Duration>::with_capacity(count); // in order
+        for (nth, job) in self.jobs.iter().take(count).enumerate() {
+            submitted = submitted.saturating_add(job.interval);
+            let free = nth
+                .checked_sub(workers)
+                .map_or(Duration::ZERO, |earlier| ends[earlier]);
+            let start = submitted.max(free).max(empty.saturating_add(period));
+            let full = start.saturating_sub(period.saturating_mul(self.burst.get()));
+            empty = empty.max(full).saturating_add(period);
+            ends.push(start.saturating_add(job.duration));
+        }
+        ends.last().copied().unwrap_or_default()
+    }
+
+    /// How many workers there always are that do jobs, and do not only wait in one. A script with 0 may never end.
+    pub fn busy_workers(&self, guarantees: &Guarantees) -> usize {
+        if self.reads < self.jobs.len() {
+            return 1; // results that are not read end workers
+        }
+        let panics = self
+            .jobs
+            .iter()
+            .filter(|job| job.outcome == Outcome::Panicked)
+            .count();
+        let alive = match guarantees.panic {
+            Panic::Worker => self.workers.get().saturating_sub(panics).max(1),
+            _ => self.workers.get(),
+        };
+        let waiting = self.jobs.iter().map(|job| job.waits_for).max();
+        alive.saturating_sub(waiting.unwrap_or(0))
+    }
+
+    /// When a pool of tasks has ended at the latest: at every moment until the last job starts, either a worker waits for a job
+    /// that is not submitted yet or that the limiter does not allow, or all of them are busy.
+    pub fn deadline(&self, guarantees: &Guarantees) -> Duration {
+        let rounded =
+            |time: Duration| MILLISECOND.saturating_mul(count(time.as_nanos().div_ceil(1_000_000)));
+        let intervals = self.jobs.iter().map(|job| rounded(job.interval));
+        let intervals = intervals.fold(Duration::ZERO, Duration::saturating_add);
+        let durations: Duration = self.jobs.iter().map(|job| job.duration).sum();
+        let longest = self
+            .jobs
+            .iter()
+            .map(|job| job.duration)
+            .max()
+            .unwrap_or_default();
+        let limiter = match guarantees.is_limited {
+            true => self
+                .period
+                .saturating_add(MILLISECOND)
+                .saturating_mul(count(self.jobs.len() as u128)),
+            false => Duration::ZERO,
+        };
+        let busy = count(self.busy_workers(guarantees).max(1) as u128);
+        let last_start = limiter
+            .saturating_add(intervals)
+            .saturating_add(durations / busy);
+        let last_start = match (guarantees.stop, self.stop) {
+            (Stop::HandsBack, When::After(time)) => last_start.min(rounded(time)),
+            (Stop::Drains, When::After(time)) => last_start.saturating_add(rounded(time)),
+            _ => last_start,
+        };
+        last_start.saturating_add(longest + MILLISECOND)
+    }
+}
+
+fn count(number: u128) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,408 @@
+//! What must be true of every run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use errors::OnFailure;
+
+use crate::guarantees::{Guarantees, Panic, Stop};
+use crate::harness::{Ended, Run};
+use crate::pools::{Adapter, Event};
+use crate::script::{MILLISECOND, Outcome, Script};
+use crate::steps::Step;
+
+/// What is wrong with a run.
+type Violation = String;
+
+/// Returns the violation, unless the condition holds.
+macro_rules! ensure {
+    ($holds:expr, $($violation:tt)*) => {
+        if !$holds {
+            return Err(format!($($violation)*));
+        }
+    };
+}
+
+/// Checks a run of the script.
+///
+/// # Errors
+///
+/// The first violation of what the step guarantees.
+pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), Violation> {
+    let mut checker = Checker {
+        guarantees: &step.guarantees,
+        in_order: matches!(step.adapter, Adapter::Tasks(_)),
+        script,
+        jobs: vec![Seen::default(); script.jobs.len()],
+        workers: BTreeMap::new(),
+        in_flight: 0,
+        latest: 0,
+        refused: None,
+        stopped: false,
+        failed: false,
+    };
+    for &(at, event) in &run.log {
+        let checked = checker.event(event);
+        checked.map_err(|violation| format!("{violation}, at {at:?}"))?;
+    }
+    checker.end(run)?;
+    if step.guarantees.is_limited {
+        limiter(script, run)?;
+    }
+    if step.guarantees.scales {
+        scaler(script, run)?;
+    }
+    ensure!(run.left == 0, "{} threads or tasks are left", run.left);
+    Ok(())
+}
+
+/// Accounts for every job and every worker.
+struct Checker<'a> {
+    guarantees: &'a Guarantees,
+    /// Whether jobs start in the order of submission however many workers there are.
+    in_order: bool,
+    script: &'a Script,
+    jobs: Vec<Seen>,
+    workers: BTreeMap<usize, Worker>,
+    in_flight: usize,
+    /// The job that started last.
+    latest: usize,
+    /// The last job that was handed back and had not been submitted.
+    refused: Option<usize>,
+    stopped: bool,
+    /// Whether a failure has ended the pool.
+    failed: bool,
+}
+
+/// What was seen of a job.
+#[derive(Clone, Default)]
+struct Seen {
+    submitted: bool,
+    started: bool,
+    finished: bool,
+    handed_back: bool,
+    outcome: Option<Outcome>,
+}
+
+/// What was seen of a worker.
+#[derive(Default)]
+struct Worker {
+    in_flight: Option<usize>,
+    /// Lost to a panic.
+    lost: bool,
+    /// The pool has said that it ends.
+    ended: bool,
+    /// It starts no other job.
+    gone: bool,
+}
+
+impl Checker<'_> {
+    fn event(&mut self, event: Event) -> Result<(), Violation> {
+        use Event::{Ended, Finished, HandedBack, Result, Started, Stop, Submitted};
+        match event {
+            Submitted { job } => self.job(job)?.submitted = true,
+            Started { worker, job } => self.started(worker, job)?,
+            Finished { worker, job } => self.finished(worker, job)?,
+            Result { job, outcome } => {
+                let expected = match self.job(job)?.finished {
+                    true => self.expected(job),
+                    false => Some(Outcome::Lost),
+                };
+                let seen = self.job(job)?;
+                ensure!(seen.outcome.is_none(), "job {job} has two results");
+                seen.outcome = Some(outcome);
+                ensure!(
+                    Some(outcome) == expected,
+                    "job {job} is {outcome:?}, not {expected:?}"
+                );
+            }
+            HandedBack { job } => {
+                let seen = self.job(job)?;
+                ensure!(!seen.handed_back, "job {job} was handed back twice");
+                ensure!(
+                    !seen.started,
+                    "job {job} was handed back after it had started"
+                );
+                seen.handed_back = true;
+                if !seen.submitted {
+                    self.refused = Some(job);
+                }
+            }
+            Ended { worker } => {
+                let seen = self.workers.entry(worker).or_default();
+                ensure!(!seen.ended, "worker {worker} ended twice");
+                ensure!(
+                    seen.in_flight.is_none(),
+                    "worker {worker} ended with a job in flight"
+                );
+                (seen.ended, seen.gone) = (true, true);
+            }
+            Stop => self.stopped = true,
+            Event::ScaledUp { .. } | Event::ScaledDown { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn job(&mut self, job: usize) -> Result<&mut Seen, Violation> {
+        let seen = job
+            .checked_sub(1)
+            .and_then(|index| self.jobs.get_mut(index));
+        seen.ok_or_else(|| format!("there is no job {job}"))
+    }
+
+    /// The outcome that the pool is to report of a job that has finished.
+    fn expected(&self, job: usize) -> Option<Outcome> {
+        match self.script.job(job).outcome {
+            Outcome::Panicked => self.guarantees.panicked,
+            outcome => Some(outcome),
+        }
+    }
+
+    fn started(&mut self, worker: usize, job: usize) -> Result<(), Violation> {
+        let most = self.script.most_workers(self.guarantees.scales);
+        let in_order = self.in_order || most == 1 && self.script.submitters.get() == 1;
+        let cancelled = self.stopped && self.guarantees.stop == Stop::HandsBack;
+
+        let seen = self.job(job)?;
+        ensure!(!seen.started, "job {job} started twice");
+        ensure!(
+            !seen.handed_back,
+            "job {job} started after it was handed back"
+        );
+        seen.started = true;
+        let seen = self.workers.entry(worker).or_default();
+        ensure!(seen.in_flight.is_none(), "two workers are worker {worker}");
+        ensure!(
+            !seen.gone,
+            "worker {worker}, which had ended, started job {job}"
+        );
+        seen.in_flight = Some(job);
+        self.in_flight += 1;
+        let is_worker = self.guarantees.scales || (1..=most).contains(&worker);
+        ensure!(is_worker, "there is a worker {worker}");
+        ensure!(self.in_flight <= most, "{} jobs at once", self.in_flight);
+        ensure!(!cancelled, "job {job} started after the pool was cancelled");
+        ensure!(
+            !in_order || job > self.latest,
+            "job {job} started after job {}",
+            self.latest
+        );
+        self.latest = job;
+        Ok(())
+    }
+
+    fn finished(&mut self, worker: usize, job: usize) -> Result<(), Violation> {
+        self.job(job)?.finished = true;
+        let seen = self.workers.entry(worker).or_default();
+        let in_flight = seen.in_flight.take();
+        ensure!(in_flight == Some(job), "worker {worker} had {in_flight:?}");
+        self.in_flight -= 1;
+
+        let outcome = self.script.job(job).outcome;
+        seen.lost = outcome == Outcome::Panicked && self.guarantees.panic != Panic::Job;
+        let ends_pool =
+            self.guarantees.stops_on_failure && self.script.on_failure == OnFailure::Stop;
+        let failed = ends_pool && outcome != Outcome::Done;
+        seen.gone |= seen.lost || failed;
+        self.failed |= failed;
+        Ok(())
+    }
+
+    fn end(&self, run: &Run) -> Result<(), Violation> {
+        let Guarantees { panic, stop, .. } = *self.guarantees;
+        let dropped = self.script.drops && self.stopped && stop == Stop::HandsBack;
+        if dropped && run.ended == Ended::Well {
+            return Ok(()); // the jobs went with the future
+        }
+
+        let callback_panic = run.callback_panicked && self.guarantees.callback_panics_reach_caller;
+        let lost = self.workers.values().filter(|worker| worker.lost).count();
+        let job_panic = lost > 0 && panic == Panic::Worker;
+        let as_expected = match run.ended {
+            Ended::Well => !callback_panic && !job_panic,
+            Ended::JobPanic => job_panic,
+            Ended::CallbackPanic => callback_panic,
+        };
+        ensure!(as_expected, "the pool ended {:?}", run.ended);
+        if callback_panic {
+            return Ok(()); // it ends the pool: no more is guaranteed
+        }
+
+        let in_flight = Vec::from_iter(self.workers.values().filter_map(|worker| worker.in_flight));
+        ensure!(
+            in_flight.is_empty(),
+            "jobs still run after the end: {in_flight:?}"
+        );
+        self.every_worker_ended()?;
+        let all_lost = panic == Panic::Worker && lost >= self.script.workers.get();
+        (1..=self.jobs.len()).try_for_each(|job| self.accounted_for(job, job_panic, all_lost))
+    }
+
+    /// If the pool says of any worker that it ends, it does so of all.
+    fn every_worker_ended(&self) -> Result<(), Violation> {
+        let is_gone = |worker: &Worker| worker.ended || worker.lost;
+        let gone = self.workers.iter().filter(|(_, worker)| is_gone(worker));
+        let Some((&last, _)) = gone.clone().next_back() else {
+            return Ok(());
+        };
+        let workers = self.script.workers.get();
+        let expected = if self.guarantees.scales {
+            last.max(workers)
+        } else {
+            workers
+        };
+        let (says_so, gone) = (
+            self.workers.values().any(|worker| worker.ended),
+            gone.count(),
+        );
+        ensure!(
+            !says_so || gone == expected,
+            "{gone} of {expected} workers ended"
+        );
+        Ok(())
+    }
+
+    fn accounted_for(&self, job: usize, job_panic: bool, all_lost: bool) -> Result<(), Violation> {
+        let seen = &self.jobs[job - 1];
+        let unread = self
+            .jobs
+            .iter()
+            .filter(|seen| seen.outcome.is_some())
+            .count()
+            >= self.script.reads;
+        let expected = match seen.started {
+            true => self.expected(job),
+            false => self
+                .guarantees
+                .panicked
+                .filter(|_| self.guarantees.panic == Panic::Worker),
+        };
+        let outcome = seen.outcome;
+        ensure!(
+            unread || outcome == expected,
+            "job {job} came to {outcome:?}, not {expected:?}"
+        );
+
+        let back = self.failed || self.stopped && self.guarantees.stop != Stop::Never;
+        // The caller gets either the panic or the jobs that never started.
+        let may_be_gone = unread || all_lost || back && job_panic;
+        let never_submitted = self.guarantees.stop == Stop::HandsBack
+            && !seen.submitted
+            && self.refused.is_some_and(|refused| refused < job);
+        let is_known = seen.started || back && seen.handed_back || may_be_gone || never_submitted;
+        ensure!(is_known, "job {job} was lost");
+        Ok(())
+    }
+}
+
+/// In any window of length t, at most `burst + t / period` jobs start.
+fn limiter(script: &Script, run: &Run) -> Result<(), Violation> {
+    let nanoseconds = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
+    let period = nanoseconds(script.period);
+    let burst = i128::from(script.burst.get());
+    // From start i to start j there are j - i + 1 of them, and all but `burst` take a period each:
+    // so (j + 1) * period - (time of j) is at most i * period - (time of i) + burst * period.
+    let mut limit = 0; // the bucket is empty at first
+    let mut periods = 0;
+    for &(at, event) in &run.log {
+        if let Event::Started { job, .. } = event {
+            limit = limit.min(periods - nanoseconds(at) + burst * period);
+            periods += period;
+            let in_time = periods - nanoseconds(at) <= limit;
+            ensure!(
+                in_time,
+                "job {job} started too early for the limiter, at {at:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A load under which it is known what a scaler does.
+#[derive(PartialEq)]
+enum Load {
+    /// Constant, and no more than the minimum of workers can do.
+    Light,
+    /// Constant, and more than the maximum of workers can do: the queue is always full.
+    Heavy,
+}
+
+fn load(script: &Script) -> Option<Load> {
+    let (jobs, first) = (&script.jobs, script.jobs.first()?);
+    let is_constant = jobs.iter().all(|job| {
+        let (interval, duration) = (job.interval, job.duration);
+        job.waits_for == 0 && (interval, duration) == (first.interval, first.duration)
+    });
+    let all_goes_well = jobs.iter().all(|job| job.outcome != Outcome::Panicked)
+        && script.reads >= jobs.len()
+        && script.panicking_callback.is_none();
+    let served = first.interval.saturating_mul(script.workers.get() as u32);
+    let long_queue = script.capacity.get() > 3 * script.most_workers(true);
+    match is_constant && all_goes_well && first.duration >= MILLISECOND {
+        true if first.interval >= MILLISECOND && served >= first.duration => Some(Load::Light),
+        true if first.interval.is_zero() && long_queue => Some(Load::Heavy),
+        _ => None,
+    }
+}
+
+/// Never fewer workers than the minimum nor more than the maximum, no scaling without a reason, and back to the minimum
+/// when idle.
+fn scaler(script: &Script, run: &Run) -> Result<(), Violation> {
+    let (min, max) = (script.workers.get(), script.most_workers(true));
+    let load = load(script);
+    let is_submitted = |&(_, event): &(_, Event)| matches!(event, Event::Submitted { .. });
+    let last_submitted = run.log.iter().rposition(is_submitted);
+    let full_until = last_submitted.filter(|_| load == Some(Load::Heavy));
+    let period = script.period.max(MILLISECOND).saturating_add(MILLISECOND);
+
+    let all_read = script.reads >= script.jobs.len(); // otherwise workers end before the stop
+    let mut unfinished = script.jobs.len();
+    let mut workers = min;
+    let mut last_end = Duration::ZERO;
+    for (number, &(at, event)) in run.log.iter().enumerate() {
+        match event {
+            Event::ScaledUp { count } => workers += count,
+            Event::ScaledDown { count } => workers = workers.saturating_sub(count),
+            Event::Finished { .. } => {
+                unfinished -= 1;
+                last_end = at;
+            }
+            Event::Stop
+                if all_read && unfinished == 0 && at - last_end >= period.saturating_mul(9) =>
+            {
+                let then = run.log[number..].iter();
+                let alive = then
+                    .filter(|(_, event)| matches!(event, Event::Ended { .. }))
+                    .count();
+                let is_minimum = workers == min && alive == min;
+                ensure!(
+                    is_minimum,
+                    "idle for long, and there are {alive} workers, to be {workers}"
+                );
+            }
+            _ => {}
+        }
+        ensure!(
+            (min..=max).contains(&workers),
+            "{workers} workers, at {at:?}"
+        );
+        let scales = matches!(event, Event::ScaledUp { .. } | Event::ScaledDown { .. });
+        let light = load == Some(Load::Light);
+        ensure!(
+            !(scales && light),
+            "scaled under a constant load that the minimum can do, at {at:?}"
+        );
+        let full = full_until.is_some_and(|last| number < last);
+        let is_maximum = workers == max;
+        ensure!(
+            !(scales && full) || is_maximum,
+            "{workers} workers although the queue is full, at {at:?}"
+        );
+        let was_full = full_until == Some(number) && at > period;
+        ensure!(
+            !was_full || is_maximum,
+            "{workers} workers although the queue was full, at {at:?}"
+        );
+    }
+    Ok(())
+}
