@@ -2,6 +2,7 @@
 
 pub mod cargo;
 pub mod deadline;
+pub mod exercise;
 pub mod lessons;
 pub mod output;
 pub mod run;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use xtask::cargo::become_lab;
+use xtask::exercise;
 use xtask::lessons::{self, lessons};
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
@@ -40,6 +41,8 @@ enum Task {
     Bench(Arguments),
     /// Run the steps' pools in random ways, and check what must hold in all of them
     Soak(Arguments),
+    #[command(flatten)]
+    Exercise(exercise::Command),
 }
 
 /// For the lab, which says itself what it takes.
@@ -70,6 +73,7 @@ fn main() {
         Some(Task::Soak(arguments)) => {
             become_lab(&["run", "--quiet", "--release"], &named("soak", arguments))
         }
+        Some(Task::Exercise(command)) => exercise::run(&command),
         Some(Task::Bench(Arguments { arguments })) => {
             become_lab(&["bench", "--bench", "pools"], &arguments)
         }

@@ -5,11 +5,16 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::process;
 
-/// Prints a line. When its reader has gone, as in `| head -1`, the program ends quietly.
+use crate::deadline;
+
+/// Prints a line, with its colours if they can be seen. When its reader has gone, as in `| head -1`, the program ends quietly.
 pub fn say(line: impl Display) {
-    match writeln!(io::stdout(), "{line}") {
+    match writeln!(anstream::stdout(), "{line}") {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            deadline::end_all();
+            process::exit(0)
+        }
         Err(error) => fail(format!("cannot write to standard output: {error}")),
     }
 }
@@ -28,6 +33,7 @@ pub fn fail(error: impl Into<Box<dyn Error>>) -> ! {
     if let Some(refusal) = error.downcast_ref::<clap::Error>() {
         refusal.exit();
     }
+    deadline::end_all();
     _ = writeln!(io::stderr(), "xtask: {error}");
     process::exit(1)
 }

@@ -1,0 +1,317 @@
+//! Writing the steps oneself: `cargo xtask exercise`, and what helps with it.
+
+pub mod blank;
+pub mod check;
+pub mod compare;
+pub mod doctor;
+pub mod parts;
+pub mod report;
+pub mod sources;
+
+use std::error::Error;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use crate::cargo::root;
+use crate::output::{refusal, say};
+use crate::steps::{STEPS, Step};
+use blank::{blank, find, is_blank};
+use check::Check;
+use compare::compare;
+use parts::{Exercise, Part};
+use sources::{Sources, lock};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// What can be done with exercises.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Make an exercise of a step: write the bodies of its functions yourself
+    Exercise {
+        /// Which step
+        #[arg(value_parser = names())]
+        step: String,
+
+        /// Only this part, instead of all of them
+        #[arg(long, value_name = "N")]
+        part: Option<usize>,
+
+        /// Start anew if the exercise is under way; what is there is kept in .attempts
+        #[arg(long)]
+        force: bool,
+
+        /// For maintainers: take the sources of all steps, as they are now, for ours
+        #[arg(long, hide = true)]
+        accept: bool,
+    },
+    /// Say which properties of a pool hold already, and what to do next
+    Check {
+        /// Which step; by default those that are under way
+        #[arg(value_parser = names())]
+        step: Option<String>,
+
+        /// Check again whenever a file of the step is saved
+        #[arg(long)]
+        watch: bool,
+
+        /// How long one test may take
+        #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
+    },
+    /// Give one more hint
+    Hint {
+        /// Which step
+        #[arg(value_parser = names())]
+        step: String,
+
+        /// For this part, instead of the first that is not written
+        #[arg(long, value_name = "N")]
+        part: Option<usize>,
+    },
+    /// Show what differs between your sources and ours
+    Solution {
+        /// Which step
+        #[arg(value_parser = names())]
+        step: String,
+    },
+    /// Put our sources back; yours are kept in .attempts
+    Reset {
+        /// Which step
+        #[arg(value_parser = names())]
+        step: String,
+    },
+    /// Show what a step adds to the one it builds on, or to another
+    Diff {
+        /// Which step
+        #[arg(value_parser = names())]
+        step: String,
+
+        /// Compare with this step
+        #[arg(value_name = "STEP", value_parser = names())]
+        other: Option<String>,
+    },
+    /// Say whether this computer is ready for a workshop, and make it so
+    Doctor,
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.map(|step| step.name))
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+///
+/// If it cannot be done: why, and what to do instead.
+pub fn run(command: &Command) -> Result {
+    let root = &root()?;
+    match command {
+        Command::Exercise { accept: true, .. } => {
+            let digests = sources::digests(root, STEPS.iter().map(|step| step.name))?;
+            Ok(fs::write(root.join(sources::DIGESTS), digests)?)
+        }
+        Command::Exercise {
+            step, part, force, ..
+        } => start(root, step, *part, *force),
+        Command::Check { step, watch, limit } => {
+            let names = match step {
+                Some(step) => vec![step.as_str()],
+                None => under_way(root)?,
+            };
+            let limit = Duration::from_secs(*limit);
+            let checks = names.iter().map(|name| Check {
+                limit,
+                ..Check::new(root, name)
+            });
+            report::report(&Vec::from_iter(checks), *watch)
+        }
+        Command::Hint { step, part } => hint(root, step, *part),
+        Command::Solution { step } => solution(root, step),
+        Command::Reset { step } => reset(root, step),
+        Command::Diff { step, other } => diff(root, step, other.as_deref()),
+        Command::Doctor => doctor::doctor(root),
+    }
+}
+
+/// Replaces the bodies of the parts by their tasks.
+fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
+    let exercise = exercise(root, step)?;
+    let parts = match part {
+        Some(number) => vec![nth(&exercise, number)?],
+        None => exercise.parts.iter().collect(),
+    };
+    let _lock = lock(root)?;
+    let sources = Sources::read(root, step)?;
+    let ours = sources.ours()?;
+    if sources.differ() && !force {
+        return Err(format!(
+            "{step} is under way, and nothing was changed; `cargo xtask check {step}` says how far it is, \
+             `--force` keeps a copy and starts anew"
+        )
+        .into());
+    }
+    let files = blank(ours, parts.iter().copied())?;
+    sources.keep_ours()?;
+    put(&sources, &files, "begun")?;
+
+    for part in parts {
+        let place = find(&files, &part.function)?;
+        let (number, function) = (part.number, &part.function);
+        say(format_args!(
+            "part {number}: `{function}` in {step}/{}:{}",
+            place.path, place.line
+        ));
+    }
+    say(format_args!(
+        "\nNext: write them, with `cargo xtask check {step} --watch` beside your editor.\n\
+         When stuck: `cargo xtask hint {step}`. To end: `cargo xtask reset {step}`."
+    ));
+    Ok(())
+}
+
+/// Replaces what is in the step's folder, and says where that is kept.
+fn put(sources: &Sources, files: &sources::Files, progress: &str) -> Result {
+    let kept = sources.keep_theirs()?;
+    sources.replace(files)?;
+    sources.set_note("progress", progress)?;
+    // Last, as the program ends if its output is not read.
+    if let Some(kept) = kept {
+        let step = &sources.step;
+        say(format_args!(
+            "What was in {step}/src is kept in {}.",
+            kept.display()
+        ));
+    }
+    Ok(())
+}
+
+/// What the step's `exercise.md` says.
+fn exercise(root: &Path, step: &str) -> Result<Exercise> {
+    let path = format!("{step}/exercise.md");
+    let text = fs::read_to_string(root.join(&path)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("{step} has no exercise yet"),
+        _ => format!("{path}: {error}"),
+    })?;
+    Ok(Exercise::parse(&text).map_err(|error| format!("{path}: {error}"))?)
+}
+
+fn nth(exercise: &Exercise, number: usize) -> Result<&Part> {
+    let mut parts = exercise.parts.iter();
+    let part = parts.find(|part| part.number == number);
+    let known = exercise.parts.len();
+    Ok(part.ok_or_else(|| refusal(format_args!("there is no part {number}; there are {known}")))?)
+}
+
+/// The steps whose sources are not ours.
+///
+/// # Errors
+///
+/// If none is.
+fn under_way(root: &Path) -> Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for Step { name, .. } in STEPS {
+        if Sources::read(root, name)?.differ() {
+            names.push(name);
+        }
+    }
+    match names.is_empty() {
+        true => Err(refusal(
+            "no exercise is under way; `cargo xtask exercise basic` begins the first",
+        )
+        .into()),
+        false => Ok(names),
+    }
+}
+
+/// Prints the hints given so far, and one more.
+fn hint(root: &Path, step: &str, part: Option<usize>) -> Result {
+    let _lock = lock(root)?;
+    let (sources, exercise) = (Sources::read(root, step)?, exercise(root, step)?);
+    let note = sources.note("hints");
+    let mut given = Vec::from_iter(note.split(' ').map(|count| count.parse().unwrap_or(0)));
+    given.resize(exercise.parts.len(), 0);
+    let part = match part {
+        Some(number) => nth(&exercise, number)?,
+        None => {
+            let parts = || exercise.parts.iter();
+            let has_more = |part: &&Part| given[part.number - 1] < part.hints.len();
+            let blank = parts().find(|part| is_blank(&sources.theirs, part).is_some());
+            let part = blank.or_else(|| parts().find(has_more));
+            part.unwrap_or(&exercise.parts[0])
+        }
+    };
+    let count = &mut given[part.number - 1];
+    let all = part.hints.len();
+    *count = (*count + 1).min(all + 1);
+    for (number, hint) in (1..).zip(&part.hints).take(*count) {
+        let (title, text) = (&hint.title, &hint.text);
+        say(format_args!(
+            "Part {}, `{}`, hint {number} of {all}: {title}\n\n{text}\n",
+            part.number, part.function
+        ));
+    }
+    if *count > all {
+        say(format_args!(
+            "That is all of them. `cargo xtask solution {step}` shows ours."
+        ));
+    }
+    let given = Vec::from_iter(given.iter().map(usize::to_string));
+    sources.set_note("hints", &given.join(" "))
+}
+
+/// Prints what differs between the sources in the step's folder and ours.
+fn solution(root: &Path, step: &str) -> Result {
+    let sources = Sources::read(root, step)?;
+    let theirs = sources.theirs.iter();
+    let ours = sources.ours()?;
+    let theirs = theirs
+        .map(|(path, file)| (path.clone(), file.clone()))
+        .collect();
+    match compare(("yours", &theirs), ("ours", ours)) {
+        same if same.is_empty() => say(format_args!("{step}/src is the same as ours.")),
+        difference => say(difference),
+    }
+    Ok(())
+}
+
+/// Puts our sources back.
+fn reset(root: &Path, step: &str) -> Result {
+    let _lock = lock(root)?;
+    let sources = Sources::read(root, step)?;
+    let ours = sources.ours()?;
+    let note = sources.note("progress");
+    let solved = Some(note).filter(|note| note == "solved");
+    put(&sources, ours, &solved.unwrap_or_default())?;
+    say(format_args!("{step}/src is ours."));
+    Ok(())
+}
+
+/// Prints what differs between our sources of two steps, apart from their programs.
+fn diff(root: &Path, step: &str, other: Option<&str>) -> Result {
+    let builds_on = STEPS
+        .iter()
+        .find(|row| row.name == step)
+        .and_then(|row| row.builds_on);
+    let (old, new) = match (other, builds_on) {
+        (Some(other), _) => (step, other),
+        (None, Some(builds_on)) => (builds_on, step),
+        (None, None) => {
+            let message =
+                format!("{step} builds on no other step; name a second one to compare with");
+            return Err(refusal(message).into());
+        }
+    };
+    let library = |step| -> Result<_> {
+        let sources = Sources::read(root, step)?;
+        let mut files = sources.ours.unwrap_or(sources.theirs);
+        files.retain(|path, _| !["src/main.rs", "src/cli.rs"].contains(&path.as_str()));
+        Ok(files)
+    };
+    say(compare((old, &library(old)?), (new, &library(new)?)));
+    Ok(())
+}

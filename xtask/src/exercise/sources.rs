@@ -1,0 +1,294 @@
+//! A step's sources, and what is kept of them in `.attempts/`: ours, and every attempt.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Files by their path from the step's folder, as `src/lib.rs`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Where the digests of all steps' sources are, from the workspace's folder.
+pub const DIGESTS: &str = "xtask/digests.txt";
+
+/// What is git-ignored, from the workspace's folder.
+const ATTEMPTS: &str = ".attempts";
+
+/// A step's sources, as they were when they were read.
+#[derive(Debug)]
+pub struct Sources {
+    /// The workspace's folder.
+    root: PathBuf,
+    /// The step's name.
+    pub step: String,
+    /// All that is in the step's `src`.
+    pub theirs: Files,
+    /// Ours, from the step's folder or from where they are kept. `None` if neither has them.
+    pub ours: Option<Files>,
+}
+
+impl Sources {
+    /// Reads the sources of `step` in the workspace `root`.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read: what, and why.
+    pub fn read(root: &Path, step: &str) -> Result<Self> {
+        let list = root.join(DIGESTS);
+        let list = fs::read_to_string(&list).map_err(about(&list))?;
+        let digests = list.lines().filter_map(|line| {
+            let (path, digest) = line.split_once(' ')?;
+            Some((path.strip_prefix(step)?.strip_prefix('/')?, digest))
+        });
+        let only_ours = |files: &Files| -> Option<Files> {
+            let ours = digests.clone().map(|(path, expected)| {
+                let file = files.get(path).filter(|file| digest(file) == expected)?;
+                Some((path.to_owned(), file.clone()))
+            });
+            ours.collect()
+        };
+
+        let theirs = read(&root.join(step))?;
+        let ours = match only_ours(&theirs) {
+            None => only_ours(&read(&root.join(ATTEMPTS).join(step).join("ours"))?),
+            ours => ours,
+        };
+        Ok(Self {
+            root: root.into(),
+            step: step.into(),
+            theirs,
+            ours,
+        })
+    }
+
+    /// Ours.
+    ///
+    /// # Errors
+    ///
+    /// If the step was changed before ours could be kept.
+    pub fn ours(&self) -> Result<&Files> {
+        let step = &self.step;
+        self.ours.as_ref().ok_or_else(|| {
+            format!(
+                "{step}/src was changed before its first exercise, so ours is not known; put it back first, \
+                 for instance with `git stash push {step}/src`"
+            )
+            .into()
+        })
+    }
+
+    /// Whether what is in the step's folder is not ours.
+    pub fn differ(&self) -> bool {
+        let same = |(path, file): (&String, _)| self.theirs.get(path) == Some(file);
+        !self.ours.as_ref().is_some_and(|ours| ours.iter().all(same))
+    }
+
+    /// Keeps ours, so that they can be put back. If the step's folder has others, they are kept already.
+    ///
+    /// # Errors
+    ///
+    /// If they are not known or cannot be written.
+    pub fn keep_ours(&self) -> Result<()> {
+        match self.differ() {
+            true => self.ours().map(|_| ()),
+            false => write(&self.folder().join("ours"), self.ours()?),
+        }
+    }
+
+    /// Keeps what is in the step's folder, if it is not ours. Gives where, from the workspace's folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn keep_theirs(&self) -> Result<Option<PathBuf>> {
+        if !self.differ() {
+            return Ok(None);
+        }
+        write(&self.folder(), &Files::new())?;
+        let name = timestamp(SystemTime::now());
+        let names = (2..).map(|number| format!("{name}-{number}"));
+        for name in [name.clone()].into_iter().chain(names) {
+            let folder = self.folder().join(&name);
+            match fs::create_dir(&folder) {
+                Ok(()) => write(&folder, &self.theirs)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(about(&folder)(error).into()),
+            }
+            return Ok(Some(Path::new(ATTEMPTS).join(&self.step).join(name)));
+        }
+        unreachable!("some number is free")
+    }
+
+    /// Replaces the files in the step's folder that differ from `files`. Each of them is the old one or
+    /// the new one at any time, and all are the old ones if the new ones cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// If one is read-only, or something cannot be written: what, and why.
+    pub fn replace(&self, files: &Files) -> Result<()> {
+        let changed = files
+            .iter()
+            .filter(|(path, file)| self.theirs.get(*path) != Some(file));
+        let changed: Files = changed
+            .map(|(path, file)| (path.clone(), file.clone()))
+            .collect();
+        let mut targets = Vec::new();
+        for path in changed.keys() {
+            let target = self.root.join(&self.step).join(path);
+            match fs::metadata(&target) {
+                Ok(old) if old.permissions().readonly() => {
+                    return Err(format!("{} is read-only", target.display()).into());
+                }
+                Ok(old) => targets.push((fs::canonicalize(&target)?, Some(old.permissions()))),
+                Err(error) if error.kind() == ErrorKind::NotFound => targets.push((target, None)),
+                Err(error) => return Err(about(&target)(error).into()),
+            }
+        }
+        let new = self.folder().join("new");
+        write(&new, &changed)?;
+        for (path, (target, permissions)) in changed.keys().zip(targets) {
+            let new = new.join(path);
+            if let Some(permissions) = permissions {
+                fs::set_permissions(&new, permissions).map_err(about(&new))?;
+            }
+            if fs::read(&target).ok().as_ref() != self.theirs.get(path) {
+                return Err(
+                    format!("{} was saved at this moment; try again", target.display()).into(),
+                );
+            }
+            fs::rename(&new, &target).map_err(about(&target))?;
+        }
+        _ = fs::remove_dir_all(new); // nothing is left in it
+        Ok(())
+    }
+
+    /// What was noted of the step under this name, or nothing.
+    pub fn note(&self, name: &str) -> String {
+        fs::read_to_string(self.folder().join(name)).unwrap_or_default()
+    }
+
+    /// Notes something of the step under a name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn set_note(&self, name: &str, text: &str) -> Result<()> {
+        write(&self.folder(), &[(name.to_owned(), text.into())].into())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.root.join(ATTEMPTS).join(&self.step)
+    }
+}
+
+/// Lets one command at a time change the workspace: the others wait until what this gives is dropped.
+///
+/// # Errors
+///
+/// If the file of the lock cannot be made.
+pub fn lock(root: &Path) -> Result<File> {
+    let path = root.join(ATTEMPTS).join("lock");
+    write(&root.join(ATTEMPTS), &Files::new())?;
+    let file = File::create(&path).map_err(about(&path))?;
+    match file.lock() {
+        Err(error) if error.kind() != ErrorKind::Unsupported => Err(about(&path)(error).into()),
+        _ => Ok(file), // some network drives have no locks
+    }
+}
+
+/// The digests of these steps' sources as they are now, as [`DIGESTS`] has them.
+///
+/// # Errors
+///
+/// If a source cannot be read.
+pub fn digests<'a>(root: &Path, steps: impl Iterator<Item = &'a str>) -> Result<String> {
+    let mut list = String::new();
+    for step in steps {
+        for (path, file) in read(&root.join(step))? {
+            list += &format!("{step}/{path} {}\n", digest(&file));
+        }
+    }
+    Ok(list)
+}
+
+/// FNV-1a of the file with Unix line ends, as git may have made them others.
+fn digest(file: &[u8]) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for (position, &byte) in file.iter().enumerate() {
+        if !file[position..].starts_with(b"\r\n") {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("{hash:016x}")
+}
+
+/// All files in the folder's `src`, but those whose name starts with a dot.
+fn read(folder: &Path) -> Result<Files> {
+    let (mut files, mut folders) = (Files::new(), vec!["src".to_owned()]);
+    while let Some(inner) = folders.pop() {
+        let path = folder.join(&inner);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.map_err(about(&path))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(about(&path))?.path();
+            let name = entry.file_name().unwrap_or_default().to_string_lossy();
+            let inner = format!("{inner}/{name}");
+            if name.starts_with('.') {
+                continue;
+            } else if entry.is_dir() {
+                folders.push(inner);
+            } else {
+                files.insert(inner, fs::read(&entry).map_err(about(&entry))?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the files into the folder, and waits until they are on the disk.
+fn write(folder: &Path, files: &Files) -> Result<()> {
+    fs::create_dir_all(folder).map_err(about(folder))?;
+    for (path, file) in files {
+        let path = folder.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(about(folder))?;
+        }
+        let mut new = File::create(&path).map_err(about(&path))?;
+        new.write_all(file)
+            .and_then(|()| new.sync_all())
+            .map_err(about(&path))?;
+    }
+    Ok(())
+}
+
+/// An error that says which file it is about.
+fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// The time in UTC, as a file may be named: `2026-11-25T02-10-48Z`.
+fn timestamp(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    // Years that begin in March end with the leap day, so the months before it are always the same.
+    let days = seconds / 86400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        ..10 => (year + 400 * era, month + 3),
+        10.. => (year + 400 * era + 1, month - 9),
+    };
+    format!("{year}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}Z")
+}

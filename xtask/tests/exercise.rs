@@ -1,0 +1,664 @@
+//! `cargo xtask exercise` and what belongs to it, in a small workspace of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use xtask::exercise::blank::{self, find};
+use xtask::exercise::parts::Exercise;
+use xtask::exercise::sources::{DIGESTS, Files, digests};
+use xtask::steps::STEPS;
+
+const LIB: &str = "\
+//! Sums.
+
+use std::num::Wrapping;
+
+/// Adds them.
+pub fn add(one: u32, other: u32) -> u32 {
+    (Wrapping(one) + Wrapping(other)).0
+}
+
+/// Two of it.
+pub struct Twice(pub u32);
+
+impl Twice {
+    /// Their sum.
+    pub fn sum(self) -> u32 { add(self.0, self.0) }
+}
+";
+
+const TESTS: &str = "\
+#[test]
+fn one_and_one_are_two() {
+    assert_eq!(basic::add(1, 1), 2, \"there are two\");
+}
+
+#[test]
+fn twice_two_is_four() {
+    assert_eq!(basic::Twice(2).sum(), 4);
+}
+";
+
+const EXERCISE: &str = "\
+# Exercise
+
+## Part 1: `add` (two minutes)
+
+Add them.
+
+1. Add the first
+   to the second.
+
+<details><summary>How?</summary>
+
+With `+`.
+
+</details>
+
+<details><summary>Nearly there</summary>
+
+```rust
+## Part 9: `none`
+one + other
+```
+
+</details>
+
+## Part 2: `sum`
+
+Use `add`.
+
+## If a check fails
+
+- `one_and_one_are_two`: Is it added
+  at all?
+";
+
+/// A workspace in a folder whose name has a space, with the step `basic`.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        Self::with(LIB)
+    }
+
+    fn with(lib: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("a room ").tempdir();
+        let room = Self(folder.expect("there is room for a folder"));
+        room.write(
+            "Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"basic\"]\n",
+        );
+        room.write(
+            "basic/Cargo.toml",
+            "[package]\nname = \"basic\"\nedition = \"2024\"\n",
+        );
+        room.write("basic/src/lib.rs", lib);
+        room.write("basic/tests/sums.rs", TESTS);
+        room.write("basic/exercise.md", EXERCISE);
+        room.write("xtask/none", "");
+        room.ends(0, "exercise --accept basic");
+        room
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        let folder = path.parent().expect("it is in the room");
+        fs::create_dir_all(folder).expect("there is room for it");
+        fs::write(path, text).expect("there is room for it");
+    }
+
+    fn lib(&self) -> String {
+        fs::read_to_string(self.path("basic/src/lib.rs")).expect("it is there at any time")
+    }
+
+    fn xtask(&self, arguments: &str) -> Command {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        xtask.args(arguments.split(' ')).current_dir(self.0.path());
+        xtask.env_remove("CARGO_TARGET_DIR");
+        xtask
+    }
+
+    /// Runs it, and gives all that it prints.
+    fn ends(&self, code: i32, arguments: &str) -> String {
+        let output = self.xtask(arguments).output();
+        let output = output.expect("xtask can be started");
+        let text = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {text}");
+        text
+    }
+
+    /// The files of each attempt that is kept.
+    fn attempts(&self) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(self.path(".attempts/basic")).expect("something is kept");
+        let paths = entries.map(|entry| entry.expect("it can be read").path());
+        let attempts = paths.filter_map(|path| {
+            let name = path
+                .file_name()?
+                .to_str()
+                .filter(|name| name.starts_with("20"))?;
+            let lib = fs::read_to_string(path.join("src/lib.rs"));
+            Some((name.to_owned(), lib.expect("an attempt has all the files")))
+        });
+        attempts.collect()
+    }
+}
+
+fn text(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8(text).expect("only text is printed")
+}
+
+fn mine() -> String {
+    LIB.replace("(Wrapping(one) + Wrapping(other)).0", "one + other // mine")
+}
+
+#[test]
+fn bodies_become_tasks() {
+    let room = Room::new();
+    let said = room.ends(0, "exercise basic");
+    assert!(
+        said.contains("part 1: `add` in basic/src/lib.rs:8\n"),
+        "{said}"
+    );
+    insta::assert_snapshot!(room.lib(), @r#"
+    //! Sums.
+    // Until every part is written, some of this file is unused.
+    #![allow(dead_code, unused_imports, unused_mut, unused_variables)]
+
+    use std::num::Wrapping;
+
+    /// Adds them.
+    pub fn add(one: u32, other: u32) -> u32 {
+        // Add them.
+        //
+        // 1. Add the first to the second.
+        todo!("part 1: add")
+    }
+
+    /// Two of it.
+    pub struct Twice(pub u32);
+
+    impl Twice {
+        /// Their sum.
+        pub fn sum(self) -> u32 {
+            // Use `add`.
+            todo!("part 2: sum")
+        }
+    }
+    "#);
+    let mut check = Command::new(env!("CARGO"));
+    check.args(["check", "--quiet"]).current_dir(room.0.path());
+    assert_eq!(
+        text(&check.output().expect("there is a cargo")),
+        "",
+        "no warnings"
+    );
+}
+
+#[test]
+fn one_part_leaves_the_others() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --part 2");
+    let lib = room.lib();
+    assert!(
+        lib.contains("Wrapping(one)") && lib.contains("part 2: sum"),
+        "{lib}"
+    );
+    assert!(
+        room.ends(2, "exercise basic --part 3")
+            .contains("there is no part 3; there are 2")
+    );
+}
+
+#[test]
+fn an_exercise_under_way_is_left_alone() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    room.write("basic/src/lib.rs", &mine());
+    let said = room.ends(1, "exercise basic");
+    assert!(
+        said.starts_with("xtask: basic is under way, and nothing was changed"),
+        "{said}"
+    );
+    assert_eq!(room.lib(), mine());
+}
+
+#[test]
+fn what_is_replaced_is_kept() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    let unsolved = room.lib();
+    for (attempt, command) in ["exercise basic --force", "reset basic"].iter().enumerate() {
+        let mine = mine() + &format!("// {attempt}\n");
+        room.write("basic/src/lib.rs", &mine);
+        let said = room.ends(0, command);
+        let kept = room.attempts();
+        let (name, _) = kept
+            .iter()
+            .find(|(_, lib)| **lib == mine)
+            .expect("it is kept");
+        let place = format!("is kept in .attempts/basic/{name}.");
+        assert!(said.replace('\\', "/").contains(&place), "{said}");
+        assert_eq!(kept.len(), attempt + 1);
+        let now = if attempt == 0 { unsolved.as_str() } else { LIB };
+        assert_eq!(room.lib(), now);
+    }
+}
+
+#[test]
+fn a_step_that_was_changed_before_its_first_exercise_is_left_alone() {
+    let room = Room::new();
+    room.write("basic/src/lib.rs", &mine());
+    for command in [
+        "exercise basic",
+        "exercise basic --force",
+        "reset basic",
+        "solution basic",
+    ] {
+        let said = room.ends(1, command);
+        assert!(
+            said.contains("basic/src was changed before its first exercise"),
+            "{said}"
+        );
+        assert_eq!(room.lib(), mine());
+    }
+}
+
+#[test]
+fn files_keep_their_line_ends() {
+    let lib = LIB.replace('\n', "\r\n");
+    let room = Room::with(LIB);
+    room.write("basic/src/lib.rs", &lib); // as git may write it
+    room.ends(0, "exercise basic");
+    let unsolved = room.lib();
+    assert!(
+        unsolved.contains("todo!(\"part 1: add\")\r\n}\r\n"),
+        "{unsolved}"
+    );
+    assert!(!unsolved.replace("\r\n", "").contains('\n'), "{unsolved}");
+    room.ends(0, "reset basic");
+    assert_eq!(room.lib(), lib);
+}
+
+#[test]
+fn a_read_only_file_is_left_alone() {
+    let room = Room::new();
+    let path = room.path("basic/src/lib.rs");
+    let mut permissions = fs::metadata(&path).expect("it is there").permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).expect("it is ours");
+    assert!(
+        room.ends(1, "exercise basic")
+            .contains("lib.rs is read-only")
+    );
+    assert_eq!(room.lib(), LIB);
+}
+
+/// A limit on the size of files is as good as a full disk: without a handler for its signal it ends the
+/// program in the middle of writing, with one the system reports an error.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_changes_nothing() {
+    let big = format!("{LIB}{}", "// and much more\n".repeat(1000));
+    for handler in ["", "trap '' XFSZ; "] {
+        for (blocks, theirs) in [(0, big.as_str()), (0, "// mine\n"), (2, "// mine\n")] {
+            let room = Room::with(&big);
+            if theirs != big {
+                room.ends(0, "exercise basic");
+                room.write("basic/src/lib.rs", theirs);
+            }
+            let script = format!("{handler}ulimit -f {blocks}; exec \"$0\" exercise --force basic");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_xtask")]);
+            let output = shell.current_dir(room.0.path()).output();
+            let output = output.expect("there is a shell");
+            assert!(!output.status.success(), "{blocks}: {}", text(&output));
+            assert_eq!(room.lib(), theirs, "{blocks}: {}", text(&output));
+
+            room.ends(0, "exercise --force basic");
+            room.ends(0, "reset basic");
+            assert_eq!(room.lib(), big, "ours is kept whole");
+        }
+    }
+}
+
+#[test]
+fn commands_at_once_take_turns() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    let unsolved = room.lib();
+    thread::scope(|scope| {
+        for number in 0..12 {
+            let command = ["exercise basic --force", "reset basic"][number % 2];
+            scope.spawn(|| room.ends(0, command));
+        }
+    });
+    let known = [LIB, &unsolved];
+    assert!(known.contains(&room.lib().as_str()), "{}", room.lib());
+    for (name, lib) in room.attempts() {
+        assert_eq!(lib, unsolved, "{name}");
+    }
+}
+
+#[test]
+fn output_that_is_not_read_stops_nothing() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    let (reader, writer) = std::io::pipe().expect("there is room for a pipe");
+    drop(reader);
+    let status = room.xtask("reset basic").stdout(writer).status();
+    assert!(status.expect("xtask can be started").success());
+    assert_eq!(room.lib(), LIB);
+}
+
+#[test]
+fn a_check_says_what_holds_and_what_is_next() {
+    let room = Room::new();
+    assert!(room.ends(2, "check").contains("no exercise is under way"));
+    room.ends(0, "exercise basic");
+    insta::assert_snapshot!(sorted(&room.ends(1, "check")), @r"
+    basic: a fixed pool on one shared channel
+      … one and one are two
+      … twice two is four
+
+    0 of 2 properties hold.
+    Next: part 1, `add` in basic/src/lib.rs:8. When stuck: `cargo xtask hint basic`.
+
+    0 of 8 steps solved; under way: basic (0 of 2).
+    ");
+    room.write(
+        "basic/src/lib.rs",
+        &LIB.replace("Wrapping(other)", "Wrapping(other + 1)"),
+    );
+    insta::assert_snapshot!(sorted(&room.ends(1, "check")), @r"
+    basic: a fixed pool on one shared channel
+      ✗ one and one are two
+          basic/tests/sums.rs:3:5:
+          assertion `left == right` failed: there are two
+            left: 3
+           right: 2
+          Is it added at all?
+      ✗ twice two is four
+          basic/tests/sums.rs:8:5:
+          assertion `left == right` failed
+            left: 5
+           right: 4
+
+    0 of 2 properties hold.
+    Next: `cargo test -p basic one_and_one_are_two`. When stuck: `cargo xtask hint basic`.
+
+    0 of 8 steps solved; under way: basic (0 of 2).
+    ");
+    room.write("basic/src/lib.rs", &mine());
+    insta::assert_snapshot!(sorted(&room.ends(0, "check")), @r"
+    basic: a fixed pool on one shared channel
+      ✓ one and one are two
+      ✓ twice two is four
+
+    2 of 2 properties hold.
+    Next: compare, `cargo xtask solution basic`, then `cargo xtask exercise waitgroup`.
+
+    1 of 8 steps solved: basic.
+    warning: unused import: `std::num::Wrapping`
+     --> basic/src/lib.rs:3:5
+      |
+    3 | use std::num::Wrapping;
+      |     ^^^^^^^^^^^^^^^^^^
+      |
+      = note: `#[warn(unused_imports)]` (part of `#[warn(unused)]`) on by default
+    ");
+    room.write("basic/src/lib.rs", &mine().replace("one +", "won +"));
+    let said = room.ends(1, "check");
+    assert!(
+        said.contains("It does not compile yet.") && said.contains("error[E0425]"),
+        "{said}"
+    );
+}
+
+/// The report with its tests in order: they end in any.
+fn sorted(report: &str) -> String {
+    let (tests, rest) = report.split_once("\n\n").expect("there are tests");
+    let mut sorted = Vec::<String>::new();
+    for line in tests.lines() {
+        match sorted.last_mut().filter(|_| line.starts_with("   ")) {
+            Some(test) => *test += &format!("\n{line}"),
+            None => sorted.push(line.into()),
+        }
+    }
+    sorted[1..].sort_unstable();
+    format!("{}\n\n{rest}", sorted.join("\n"))
+}
+
+#[test]
+fn a_test_that_never_ends_is_stopped() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    let endless = "loop { std::thread::sleep(std::time::Duration::MAX) }";
+    room.write(
+        "basic/src/lib.rs",
+        &LIB.replace("add(self.0, self.0)", endless),
+    );
+    let said = room.ends(1, "check basic --limit 1");
+    assert!(
+        said.contains("∞ twice two is four\n      never ends: stopped after 1 s"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1 of 2 properties hold.\nWhat never ends waits for something."),
+        "{said}"
+    );
+}
+
+#[test]
+fn hints_come_one_at_a_time() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    for (count, last) in [
+        (1, "With `+`.\n\n"),
+        (2, "one + other\n```\n\n"),
+        (2, "shows ours.\n"),
+    ] {
+        let said = room.ends(0, "hint basic");
+        assert_eq!(
+            said.matches("Part 1, `add`, hint ").count(),
+            count,
+            "{said}"
+        );
+        assert!(said.ends_with(last), "{said}");
+    }
+}
+
+#[test]
+fn the_solution_is_what_differs() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --part 2");
+    insta::assert_snapshot!(room.ends(0, "solution basic"), @r#"
+    --- yours/src/lib.rs
+    +++ ours/src/lib.rs
+    @@ -12,8 +12,5 @@
+
+     impl Twice {
+         /// Their sum.
+    -    pub fn sum(self) -> u32 {
+    -        // Use `add`.
+    -        todo!("part 2: sum")
+    -    }
+    +    pub fn sum(self) -> u32 { add(self.0, self.0) }
+     }
+    "#);
+}
+
+#[test]
+fn a_check_is_repeated_whenever_a_file_is_saved() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    let mut watch = room.xtask("check --watch");
+    let watch = Watch::start(watch.stdout(Stdio::piped()).stderr(Stdio::null()));
+    watch.wait_for("0 of 2 properties hold.");
+    watch.wait_for("Ctrl-C");
+    room.write("basic/src/new.rs", &mine());
+    fs::rename(room.path("basic/src/new.rs"), room.path("basic/src/lib.rs"))
+        .expect("they are ours");
+    watch.wait_for("2 of 2 properties hold.");
+    watch.wait_for("Ctrl-C");
+    room.write("basic/src/lib.rs", "not Rust");
+    watch.wait_for("It does not compile yet.");
+    room.write(
+        "basic/src/lib.rs",
+        &LIB.replace("add(self.0, self.0)", "loop {}"),
+    );
+    watch.wait_for("✓ one and one are two");
+    room.write("basic/src/lib.rs", LIB); // it does not wait for the end of the other
+    watch.wait_for("2 of 2 properties hold.");
+}
+
+/// A program that runs until this is dropped.
+struct Watch {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Watch {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("xtask can be started");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| send.send(line))
+        });
+        Self { child, lines }
+    }
+
+    fn wait_for(&self, text: &str) {
+        let next = || self.lines.recv_timeout(Duration::from_secs(60));
+        while !next()
+            .unwrap_or_else(|_| panic!("no line has {text}"))
+            .contains(text)
+        {}
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_computer_is_made_ready() {
+    let room = Room::new();
+    let mut members = vec!["\"lab\"".to_owned()];
+    for step in STEPS.iter().skip(1) {
+        let manifest = format!("[package]\nname = \"{}\"\n", step.name);
+        room.write(&format!("{}/Cargo.toml", step.name), &manifest);
+        room.write(&format!("{}/src/lib.rs", step.name), "");
+        members.push(format!("\"{}\"", step.name));
+    }
+    let members = members.join(", ");
+    room.write(
+        "Cargo.toml",
+        &format!("[workspace]\nresolver = \"3\"\nmembers = [\"basic\", {members}]\n"),
+    );
+    room.write("lab/Cargo.toml", "[package]\nname = \"lab\"\n");
+    room.write("lab/src/main.rs", "fn main() {}");
+    let mut lock = Command::new(env!("CARGO"));
+    let lock = lock
+        .args(["generate-lockfile", "--offline"])
+        .current_dir(room.0.path())
+        .status();
+    assert!(lock.expect("there is a cargo").success());
+
+    let said = room.ends(0, "doctor");
+    assert!(said.contains("✓ lab is built.\nReady. It took "), "{said}");
+    room.write("errors/src/lib.rs", "broken");
+    let said = room.ends(1, "doctor");
+    assert!(
+        said.ends_with(
+            "xtask: errors does not compile; `cargo xtask reset errors` puts ours back\n"
+        ),
+        "{said}"
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+#[test]
+fn the_digests_are_those_of_the_sources() {
+    let committed = fs::read_to_string(root().join(DIGESTS)).expect("they are committed");
+    let now = digests(root(), STEPS.iter().map(|step| step.name)).expect("the steps can be read");
+    assert!(
+        committed.replace("\r\n", "\n") == now,
+        "the steps' sources have changed: if this is meant, `cargo xtask exercise --accept basic`"
+    );
+}
+
+#[test]
+fn every_exercise_fits_its_step() {
+    for step in &STEPS {
+        let folder = root().join(step.name);
+        let Ok(text) = fs::read_to_string(folder.join("exercise.md")) else {
+            continue;
+        };
+        let exercise =
+            Exercise::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", step.name));
+        assert!(
+            exercise.parts.len() >= 2,
+            "{}: at least two parts",
+            step.name
+        );
+        let sources = files(&folder.join("src"));
+        blank::blank(&sources, exercise.parts.iter())
+            .unwrap_or_else(|error| panic!("{}: {error}", step.name));
+        for part in &exercise.parts {
+            let what = format!("{}, part {}", step.name, part.number);
+            find(&sources, &part.function).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(
+                part.task.len() > 1,
+                "{what}: a paragraph and numbered steps"
+            );
+            assert!(part.hints.len() >= 2, "{what}: at least two hints");
+        }
+        let tests = files(&folder.join("tests"));
+        let is_there = |name: &String| {
+            let head = format!("fn {name}(");
+            tests
+                .values()
+                .any(|file| String::from_utf8_lossy(file).contains(&head))
+        };
+        for (property, _) in &exercise.advice {
+            assert!(is_there(property), "{}: no test {property}", step.name);
+        }
+    }
+}
+
+fn files(folder: &Path) -> Files {
+    let entries = fs::read_dir(folder).expect("a step has it");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let files = paths.filter(|path| path.is_file()).map(|path| {
+        let name = path
+            .file_name()
+            .expect("files have names")
+            .to_string_lossy();
+        let file = fs::read(&path).expect("it can be read");
+        (format!("src/{name}"), file)
+    });
+    files.collect()
+}
