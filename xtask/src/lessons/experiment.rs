@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use super::edit::Edit;
 use super::workspace::Workspace;
 use crate::deadline::Finished;
+use crate::exercise::check::{Property, Verdict};
 use crate::steps::STEPS;
 
 /// A program that still runs after this time hangs. Sped up by 100, each ends in well under a second.
@@ -178,9 +180,8 @@ impl Laboratory {
                 Ok(()) => Err("it compiles".into()),
             },
             Claim::Fails(test) => self.fails(step, test),
-            Claim::Refused(_) | Claim::Accepted => {
-                Err("there is nothing yet that checks this".into())
-            }
+            Claim::Refused(property) => self.check(step, Some(property)),
+            Claim::Accepted => self.check(step, None),
         }
     }
 
@@ -217,6 +218,34 @@ impl Laboratory {
             [] => Err(format!("{step} has no such test")),
             verdicts if verdicts.contains(&"FAILED") => Ok(()),
             _ => Err("the test passes".into()),
+        }
+    }
+
+    /// Whether `refused` does not hold, or if it is `None`, all properties do.
+    fn check(&self, step: &str, refused: Option<&String>) -> Result<(), String> {
+        let mut check = self.copy.check(step);
+        if refused.is_some() {
+            check.only = refused.cloned();
+            check.limit = HANGS;
+        }
+        let verdict = check.run(|_| ControlFlow::Continue(()));
+        let properties = match verdict.map_err(|error| error.to_string())? {
+            Verdict::Checked(properties) => properties,
+            Verdict::DoesNotCompile(words) => {
+                return Err(format!("it does not compile:\n{}", last_lines(&words)));
+            }
+            Verdict::Interrupted => unreachable!("nothing interrupts it"),
+        };
+        let violated = properties.iter().find(|property| !property.holds());
+        match (refused, violated) {
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+            (Some(name), None) if properties.is_empty() => {
+                Err(format!("{step} has no property {name}"))
+            }
+            (Some(name), None) => Err(format!("{name} holds")),
+            (None, Some(Property { name, outcome, .. })) => {
+                Err(format!("{name} does not hold: {outcome:?}"))
+            }
         }
     }
 

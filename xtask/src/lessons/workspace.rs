@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::cargo::cargo;
 use crate::deadline::{self, Finished};
+use crate::exercise::check::Check;
 
 /// How long a command may take that has to build first.
 const BUILD: Duration = Duration::from_secs(600);
@@ -54,6 +55,15 @@ impl Workspace {
             target: Some(folder.join("target")),
             _lock: Some(lock),
         })
+    }
+
+    /// A check of a step of it.
+    pub fn check(&self, step: &str) -> Check {
+        Check {
+            target: self.target.clone(),
+            compiler_prints: false,
+            ..Check::new(&self.root, step)
+        }
     }
 
     /// Builds what the command `line` runs, so that it can then run under a short deadline.
