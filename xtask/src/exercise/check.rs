@@ -22,10 +22,10 @@ pub struct Check {
     pub root: PathBuf,
     /// The step's name.
     pub step: String,
-    /// The name of the only test to run, if not all are.
-    pub only: Option<String>,
     /// How long a test may take.
     pub limit: Duration,
+    /// The name of the only property to check, if not all.
+    pub only: Option<String>,
     /// Where cargo builds, if not in its usual place.
     pub target: Option<PathBuf>,
     /// Whether the compiler prints to standard error. Otherwise [`Verdict::DoesNotCompile`] has its words.
@@ -82,8 +82,8 @@ impl Check {
         Self {
             root: root.into(),
             step: step.into(),
-            only: None,
             limit: Duration::from_secs(10),
+            only: None,
             target: None,
             compiler_prints: true,
         }
@@ -107,9 +107,10 @@ impl Check {
         for (file, program) in &programs {
             let list = self.command(program, &["--list", "--format=terse"]);
             let list = deadline::run(list, self.limit)?.output;
-            let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
-            let names = names.filter(|path| self.includes(path));
-            tests.extend(names.map(|name| (file, program, name.to_owned())));
+            let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
+            let included = |path: &&str| self.only.as_deref().is_none_or(|only| name(path) == only);
+            let paths = paths.filter(included).map(String::from);
+            tests.extend(paths.map(|path| (file, program, path)));
         }
 
         let at_once = thread::available_parallelism().map_or(2, usize::from);
@@ -120,8 +121,8 @@ impl Check {
             let mut latest = None;
             let busy = |start: &&Instant| start.elapsed() < BUSY;
             if started < tests.len() && running.values().filter(busy).count() < at_once {
-                let (_, program, name) = &tests[started];
-                let command = self.command(program, &["--exact", name, "--nocapture"]);
+                let (_, program, path) = &tests[started];
+                let command = self.command(program, &["--exact", path, "--nocapture"]);
                 let (number, limit, done) = (started, self.limit, done.clone());
                 thread::spawn(move || {
                     _ = done.send((number, deadline::run(command, limit))); // or it was interrupted
@@ -130,9 +131,9 @@ impl Check {
                 started += 1;
             } else if let Ok((number, finished)) = results.recv_timeout(TICK) {
                 running.remove(&number);
-                let (file, _, name) = &tests[number];
+                let (file, _, path) = &tests[number];
                 let property = Property {
-                    name: function(name).into(),
+                    name: name(path).into(),
                     file: (*file).clone(),
                     outcome: outcome(&finished?),
                 };
@@ -143,10 +144,6 @@ impl Check {
             }
         }
         Ok(Verdict::Checked(known.into_values().collect()))
-    }
-
-    fn includes(&self, path: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only == function(path))
     }
 
     /// Builds the step's tests. Gives their names and programs, or what the compiler said.
@@ -191,8 +188,8 @@ impl Check {
     }
 }
 
-/// The name of a test function, without its modules.
-fn function(path: &str) -> &str {
+/// The name of a test, of its path.
+fn name(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
