@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a command printed, and how it ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Finished {
     /// Standard output and standard error, in the order in which they were written; at most the first megabyte.
     pub output: String,

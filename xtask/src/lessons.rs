@@ -14,14 +14,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-use self::experiment::{Claim, Laboratory};
+use self::experiment::{Claim, Edited, Laboratory};
 use self::page::{Block, Page};
 use self::workspace::Workspace;
 use crate::cargo;
@@ -148,40 +148,46 @@ fn selected(root: &Path, names: &[String]) -> Result<Vec<Page>, Box<dyn Error>> 
 
 type Printed = BTreeMap<String, Result<String, String>>;
 
-/// Runs every command of the pages once, several at a time, as most of them wait.
+/// Runs every command of the pages once.
 fn run_all(workspace: &Workspace, pages: &[Page]) -> Printed {
     let blocks = pages.iter().flat_map(|page| &page.blocks);
     let run = blocks.filter(|block| console::is_run(&block.info) == Ok(true));
     let calls = run.flat_map(|block| console::calls(&block.text).unwrap_or_default());
     let commands = BTreeSet::from_iter(calls.map(|call| call.command.to_owned()));
 
-    let commands = Mutex::new(commands.into_iter());
-    let next = || {
-        commands
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next()
-    };
     let printed = Mutex::new(Printed::new());
+    several_at_a_time(commands, |command| {
+        let start = Instant::now();
+        let output = console::output(workspace, &command);
+        note(&format!(
+            "$ {command} ({:.1} s)",
+            start.elapsed().as_secs_f64()
+        ));
+        locked(&printed).insert(command, output);
+    });
+    printed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does `work` for each item, in four threads: most of the time they wait for programs that wait.
+fn several_at_a_time<T: Send>(
+    items: impl IntoIterator<Item = T, IntoIter: Send>,
+    work: impl Fn(T) + Sync,
+) {
+    let items = Mutex::new(items.into_iter());
+    let next = || locked(&items).next();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while let Some(command) = next() {
-                    let start = Instant::now();
-                    let output = console::output(workspace, &command);
-                    note(&format!(
-                        "$ {command} ({:.1} s)",
-                        start.elapsed().as_secs_f64()
-                    ));
-                    printed
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(command, output);
+                while let Some(item) = next() {
+                    work(item);
                 }
             });
         }
     });
-    printed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The text of the page, with the output of commands that no longer fits replaced.
@@ -215,31 +221,44 @@ fn updated_block(block: &Block, printed: &Printed) -> Result<Option<String>, Str
     Ok((!fits).then_some(content))
 }
 
-/// Tries the edits of the pages.
-fn try_all(root: &Path, pages: &[Page], report: &mut dyn FnMut(String)) -> io::Result<()> {
-    let mut laboratory = None;
-    for page in pages {
-        for block in &page.blocks {
-            let outcome = match Claim::parse(&block.info) {
-                Ok(None) => continue,
-                Ok(Some(claim)) => {
-                    let laboratory = match &mut laboratory {
-                        Some(laboratory) => laboratory,
-                        None => laboratory.insert(Laboratory::new(root)?),
-                    };
-                    let start = Instant::now();
-                    let outcome = laboratory.try_edit(page.folder(), &block.text, &claim);
-                    let seconds = start.elapsed().as_secs_f64();
-                    note(&page.at(&block.range, &format!("{} ({seconds:.1} s)", block.info)));
-                    outcome
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                report(page.at(&block.range, &format!("{}: {error}", block.info)));
+/// Tries the edits of the pages: those of one step in turn, in their order.
+fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send)) -> io::Result<()> {
+    let mut by_step = BTreeMap::<_, Vec<_>>::new();
+    for (page, block) in pages
+        .iter()
+        .flat_map(|page| page.blocks.iter().map(move |block| (page, block)))
+    {
+        let edit = Claim::parse(&block.info).and_then(|claim| {
+            let edited = |claim| Ok((claim, Edited::new(root, page.folder(), &block.text)?));
+            claim.map(edited).transpose()
+        });
+        match edit {
+            Ok(None) => {}
+            Ok(Some((claim, edited))) => {
+                let place = page.at(&block.range, &block.info);
+                by_step
+                    .entry(edited.step.clone())
+                    .or_default()
+                    .push((place, claim, edited));
             }
+            Err(error) => report(page.at(&block.range, &format!("{}: {error}", block.info))),
         }
     }
+    if by_step.is_empty() {
+        return Ok(());
+    }
+    let laboratory = Laboratory::new(root)?;
+    let report = Mutex::new(report);
+    several_at_a_time(by_step.into_values(), |experiments| {
+        for (place, claim, edited) in experiments {
+            let start = Instant::now();
+            let outcome = laboratory.try_edit(&edited, &claim);
+            note(&format!("{place} ({:.1} s)", start.elapsed().as_secs_f64()));
+            if let Err(error) = outcome {
+                locked(&report)(format!("{place}: {error}"));
+            }
+        }
+    });
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use xtask::lessons::experiment::{Claim, Laboratory};
+use xtask::lessons::experiment::{Claim, Edited, Laboratory};
 
 const WORKSPACE: &str = "\
 [workspace]
@@ -62,7 +62,8 @@ fn try_all(experiments: &[(&str, &str, Result<(), &str>)]) {
         let claim = Claim::parse(info)
             .expect("it is a claim")
             .expect("it is one");
-        let outcome = laboratory.try_edit("basic", block, &claim);
+        let edited = Edited::new(workspace.path(), "basic", block);
+        let outcome = edited.and_then(|edited| laboratory.try_edit(&edited, &claim));
         let is_expected = match (&outcome, expected) {
             (Err(error), Err(message)) => error.contains(message),
             (outcome, expected) => outcome.is_ok() == expected.is_ok(),
@@ -106,6 +107,11 @@ fn what_is_claimed_of_a_program_is_compared_with_what_it_does() {
             "diff hangs",
             "-number * 4\n",
             Err("basic/src/lib.rs: it no longer applies"),
+        ),
+        (
+            "diff hangs",
+            "$ ls\n-number * 2\n",
+            Err("`ls` does not start with `cargo run`"),
         ),
         (
             "diff hangs",

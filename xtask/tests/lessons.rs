@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use tempfile::TempDir;
 use xtask::lessons::book::assemble;
 use xtask::lessons::console;
 use xtask::lessons::experiment::{Claim, Edited};
@@ -110,6 +112,23 @@ fn links_in_the_book_lead_to_files_of_the_book() {
     assert!(places.is_sorted() && places[0].is_some(), "{summary}");
 }
 
+#[test]
+fn without_mdbook_the_message_says_how_to_get_it() {
+    let folder = out_of_date();
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask
+        .arg("book")
+        .env("CARGO", env!("CARGO"))
+        .env("PATH", folder.path());
+    let output = xtask
+        .current_dir(folder.path())
+        .output()
+        .expect("the program can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("cargo install mdbook"), "{error}");
+}
+
 /// `cargo doc` puts the page of a step into `target/doc/STEP`, and copies no pictures there. So the step's
 /// `lib.rs` has to define the reference to the picture as seen from there; of two definitions, the first counts.
 #[test]
@@ -129,4 +148,61 @@ fn pictures_are_found_from_where_cargo_doc_puts_the_page() {
             assert!(is_there, "{}: {picture}", step.name);
         }
     }
+}
+
+/// A workspace that has all pages, and on the root's a command whose output is not what it says.
+fn out_of_date() -> TempDir {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("there is room");
+        fs::write(path, text).expect("there is room");
+    };
+    write("Cargo.toml", "[workspace]\n");
+    for page in STEPS
+        .map(|step| step.name)
+        .iter()
+        .chain(&["xtask", "xtask/lab"])
+    {
+        write(&format!("{page}/README.md"), "# A page\n");
+    }
+    write(
+        "README.md",
+        "# Front\n\n1. Look:\n\n   ```console\n   $ ls basic\n   gone.md\n   ```\n",
+    );
+    folder
+}
+
+fn xtask(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let output = xtask.args(arguments).current_dir(folder).output();
+    let output = output.expect("the program can be started");
+    let error = String::from_utf8(output.stderr).expect("programs print text");
+    (output.status.code(), error)
+}
+
+#[test]
+fn output_that_has_changed_is_shown_as_a_difference_or_updated() {
+    let folder = out_of_date();
+    let page = || fs::read_to_string(folder.path().join("README.md")).expect("it is there");
+    let old = page();
+
+    let (code, error) = xtask(folder.path(), &["lessons", "--check"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("\n-   gone.md\n+   README.md\n"), "{error}");
+    assert_eq!(page(), old, "a check changes nothing");
+
+    let (code, error) = xtask(folder.path(), &["lessons", "README.md"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert_eq!(page(), old.replace("gone.md", "README.md"));
+
+    let (code, error) = xtask(folder.path(), &["lessons", "--check"]);
+    assert_eq!(code, Some(0), "{error}");
+}
+
+#[test]
+fn a_page_that_is_not_there_is_refused_by_name() {
+    let (code, error) = xtask(out_of_date().path(), &["lessons", "gone"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("`gone`"), "{error}");
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::edit::Edit;
@@ -65,7 +66,8 @@ impl Claim {
 /// What a `diff` block makes of a step.
 #[derive(Debug)]
 pub struct Edited {
-    step: String,
+    /// The step.
+    pub step: String,
     /// What to run.
     command: String,
     /// The files it changes, from the root of the workspace, as they were.
@@ -105,6 +107,9 @@ impl Edited {
         };
         let usual = || format!("cargo run -p {step} -- --speed 100");
         let command = edit.command.unwrap_or_else(usual);
+        if !command.starts_with("cargo run ") {
+            return Err(format!("`{command}` does not start with `cargo run`"));
+        }
         Ok(Self {
             step,
             command,
@@ -123,7 +128,7 @@ pub struct Laboratory {
     pub never_ends: Duration,
     copy: Workspace,
     /// What commands do without an edit.
-    unedited: BTreeMap<String, Finished>,
+    unedited: Mutex<BTreeMap<String, Finished>>,
 }
 
 impl Laboratory {
@@ -137,35 +142,38 @@ impl Laboratory {
             hangs: Duration::from_secs(3),
             never_ends: Duration::from_secs(5),
             copy: Workspace::copy(root)?,
-            unedited: BTreeMap::new(),
+            unedited: Mutex::default(),
         })
     }
 
-    /// Makes the edit of a `diff` block, on a page in `folder`, and compares with the claim what then happens.
+    /// Makes an edit, and compares with the claim what then happens. Edits of one step have to be tried one
+    /// after the other.
     ///
     /// # Errors
     ///
-    /// If the edit does not apply, the claim is false, or true even without the edit.
-    pub fn try_edit(&mut self, folder: &str, block: &str, claim: &Claim) -> Result<(), String> {
-        let Edited {
-            step,
-            command,
-            originals,
-            files,
-        } = Edited::new(&self.copy.root, folder, block)?;
-        if matches!(claim, Claim::Hangs | Claim::Prints(_)) {
-            if !self.unedited.contains_key(&command) {
-                self.unedited
-                    .insert(command.clone(), self.run(&command, claim)?);
-            }
-            if holds(claim, &self.unedited[&command]) {
-                return Err(format!("`{command}` does so without the edit, too"));
-            }
+    /// If the claim is false, or true even without the edit.
+    pub fn try_edit(&self, edited: &Edited, claim: &Claim) -> Result<(), String> {
+        let Edited { step, command, .. } = edited;
+        if matches!(claim, Claim::Hangs | Claim::Prints(_))
+            && holds(claim, &self.unedited(command, claim)?)
+        {
+            return Err(format!("`{command}` does so without the edit, too"));
         }
-        self.write(&files)?;
-        let outcome = self.compare(&step, &command, claim);
-        self.write(&originals)?;
+        self.write(&edited.files)?;
+        let outcome = self.compare(step, command, claim);
+        self.write(&edited.originals)?;
         outcome
+    }
+
+    /// What the command does without an edit; it is run once.
+    fn unedited(&self, command: &str, claim: &Claim) -> Result<Finished, String> {
+        let known = || self.unedited.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = known().get(command) {
+            return Ok(run.clone());
+        }
+        let run = self.run(command, claim)?;
+        known().insert(command.to_owned(), run.clone());
+        Ok(run)
     }
 
     fn compare(&self, step: &str, command: &str, claim: &Claim) -> Result<(), String> {
@@ -180,7 +188,7 @@ impl Laboratory {
             Claim::DoesNotCompile(code) => match self.copy.build(&format!("cargo run -p {step}")) {
                 Err(words) if words.contains(&format!("error[{code}]")) => Ok(()),
                 Err(words) => Err(format!("the error is another:\n{}", last_lines(&words))),
-                Ok(()) => Err("it compiles".into()),
+                Ok(_) => Err("it compiles".into()),
             },
             Claim::Fails(test) | Claim::Refused(test) => {
                 let tests = self.check(step, Some(test))?;
@@ -209,9 +217,9 @@ impl Laboratory {
             Claim::Hangs => self.hangs,
             _ => LIMIT,
         };
-        let built = self.copy.build(command);
-        built.map_err(|words| does_not_compile(&words))?;
-        self.copy.run(command, limit)
+        let program = self.copy.build(command);
+        let program = program.map_err(|words| does_not_compile(&words))?;
+        self.copy.run(program, limit)
     }
 
     /// What came of the step's tests, or of the only one that is of interest.

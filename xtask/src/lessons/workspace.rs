@@ -1,12 +1,13 @@
 //! The workspace, or a copy of it to try edits in, as the place where commands run.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::cargo::cargo;
 use crate::deadline::{self, Finished};
@@ -56,60 +57,65 @@ impl Workspace {
         })
     }
 
-    /// Builds what the command `line` runs, so that it can then run under a short deadline.
+    /// Builds what the command `line` runs. Gives the program that it stands for, which then needs neither
+    /// cargo nor its locks; `cargo xtask` builds on its own.
     ///
     /// # Errors
     ///
     /// What the compiler says if it does not build; or why it cannot be run.
-    pub fn build(&self, line: &str) -> Result<(), String> {
+    pub fn build(&self, line: &str) -> Result<Command, String> {
         let words = words(line)?;
         let ["cargo", "run", flags @ ..] = words.as_slice() else {
-            return Ok(()); // it has nothing to build, or builds it itself
+            let mut command = match words[0] {
+                "cargo" => cargo(),
+                program => Command::new(program),
+            };
+            command.args(&words[1..]);
+            return Ok(self.place(command));
         };
-        let flags = flags.split(|flag| *flag == "--").next().unwrap_or_default();
-        let built = self.finish(cargo(), ["build", "--quiet"].iter().chain(flags), BUILD)?;
-        match built.succeeded() {
-            true => Ok(()),
-            false => Err(built.output),
-        }
+        let mut flags = flags.splitn(2, |flag| *flag == "--");
+        let mut command = cargo();
+        command.args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+        ]);
+        command.args(flags.next().unwrap_or_default());
+        let built = self.run(self.place(command), BUILD)?;
+        let (messages, words): (Vec<_>, Vec<_>) =
+            built.output.lines().partition(|line| line.starts_with('{'));
+        let program = messages.iter().rev().find_map(|message| {
+            let message: Value = serde_json::from_str(message).ok()?;
+            Some(Command::new(message["executable"].as_str()?))
+        });
+        let mut program = program
+            .filter(|_| built.succeeded())
+            .ok_or_else(|| words.join("\n"))?;
+        program.args(flags.next().unwrap_or_default());
+        Ok(self.place(program))
     }
 
-    /// Runs a command that has been built, for at most `limit`.
+    /// Runs a command of [`build`](Self::build), for at most `limit`.
     ///
     /// # Errors
     ///
-    /// If it cannot be run here.
-    pub fn run(&self, line: &str, limit: Duration) -> Result<Finished, String> {
-        let words = words(line)?;
-        match words.as_slice() {
-            ["cargo", "run", flags @ ..] => {
-                self.finish(cargo(), ["run", "--quiet"].iter().chain(flags), limit)
-            }
-            ["cargo", flags @ ..] => self.finish(cargo(), flags, BUILD),
-            [program, flags @ ..] => self.finish(Command::new(program), flags, limit),
-            [] => Err("there is no command".into()),
-        }
+    /// If it cannot be started.
+    pub fn run(&self, command: Command, limit: Duration) -> Result<Finished, String> {
+        deadline::run(command, limit).map_err(|error| error.to_string())
     }
 
-    fn finish<F: AsRef<OsStr>>(
-        &self,
-        mut command: Command,
-        flags: impl IntoIterator<Item = F>,
-        limit: Duration,
-    ) -> Result<Finished, String> {
-        command.args(flags).current_dir(&self.root);
+    fn place(&self, mut command: Command) -> Command {
+        command.current_dir(&self.root).env_remove("RUST_BACKTRACE");
         command.envs([
             ("CARGO_TERM_COLOR", "never"),
             ("NO_COLOR", "1"),
             ("LC_ALL", "C"),
         ]);
-        command.env_remove("RUST_BACKTRACE");
         if let Some(target) = &self.target {
-            command
-                .env("CARGO_TARGET_DIR", target)
-                .env("CARGO_NET_OFFLINE", "true");
+            command.env("CARGO_TARGET_DIR", target);
+            command.env("CARGO_NET_OFFLINE", "true");
         }
-        deadline::run(command, limit).map_err(|error| error.to_string())
+        command
     }
 }
 
