@@ -41,7 +41,7 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         part: Option<usize>,
 
-        /// Start anew if the exercise is under way; what is there is kept in .attempts
+        /// Start anew although the exercise is under way; what is there is kept in .attempts
         #[arg(long)]
         force: bool,
 
@@ -148,7 +148,8 @@ fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
     let _lock = lock(root)?;
     let sources = Sources::read(root, step)?;
     let ours = sources.ours()?;
-    if sources.differ() && !force {
+    let is_solved = sources.note("progress").ends_with("solved");
+    if sources.differ() && !is_solved && !force {
         return Err(format!(
             "{step} is under way, and nothing was changed; `cargo xtask check {step}` says how far it is, \
              `--force` keeps a copy and starts anew"
@@ -158,6 +159,10 @@ fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
     let files = blank(ours, parts.iter().copied())?;
     sources.keep_ours()?;
     put(&sources, &files, "begun")?;
+    sources.set_note(
+        "part",
+        &part.map(|number| number.to_string()).unwrap_or_default(),
+    )?;
 
     for part in parts {
         let place = find(&files, &part.function)?;

@@ -442,6 +442,75 @@ fn sorted(report: &str) -> String {
 }
 
 #[test]
+fn parts_are_solved_one_after_the_other() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --part 1");
+    room.write("basic/src/lib.rs", &mine());
+    let said = room.ends(0, "check");
+    assert!(
+        said.contains("then `cargo xtask exercise basic --part 2`."),
+        "{said}"
+    );
+    assert!(
+        said.contains("0 of 8 steps solved; under way: basic (part 1 solved)."),
+        "{said}"
+    );
+    room.ends(0, "exercise basic --part 2");
+    assert!(room.attempts().values().any(|lib| *lib == mine()));
+    room.write("basic/src/lib.rs", &mine());
+    let said = room.ends(0, "check");
+    assert!(
+        said.contains("then `cargo xtask exercise waitgroup`."),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_all_steps_share_is_checked_last() {
+    let room = Room::new();
+    room.write(
+        "Cargo.toml",
+        "[workspace]\nresolver = \"3\"\nmembers = [\"basic\", \"xtask/lab\"]\n",
+    );
+    let manifest = "[package]\nname = \"lab\"\nedition = \"2024\"\n\n[dependencies]\nbasic.path = \"../../basic\"\n";
+    room.write("xtask/lab/Cargo.toml", manifest);
+    room.write("xtask/lab/src/lib.rs", "");
+    let shared = "\
+#[test]
+fn this_step_keeps_to_it() {
+    assert_eq!(std::env::var(\"STEP\").unwrap(), \"basic\");
+    assert_eq!(basic::add(2, 2), 4);
+}
+";
+    room.write("xtask/lab/tests/conformance.rs", shared);
+    let said = room.ends(0, "check basic");
+    assert!(
+        said.contains("✓ this step keeps to it\n\n3 of 3 properties hold.\nNext"),
+        "{said}"
+    );
+
+    let wrong = LIB.replace(
+        "Wrapping(other)",
+        "Wrapping(if one == 2 { 9 } else { other })",
+    );
+    let wrong = wrong.replace("add(self.0, self.0)", "4");
+    room.write("basic/src/lib.rs", &wrong);
+    let said = room.ends(1, "check basic");
+    assert!(
+        said.contains("✗ this step keeps to it\n      xtask/lab/tests/conformance.rs:4:5:"),
+        "{said}"
+    );
+
+    room.write("basic/src/lib.rs", LIB);
+    room.write("xtask/lab/src/lib.rs", "another step does not compile");
+    let said = room.ends(0, "check basic");
+    assert!(
+        said.contains("2 of 2 properties hold.\nThose that all steps share were left out"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_test_that_never_ends_is_stopped() {
     let room = Room::new();
     room.ends(0, "exercise basic");

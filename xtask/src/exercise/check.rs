@@ -67,8 +67,24 @@ pub enum Verdict {
     Interrupted,
 }
 
-/// Test programs, each with the name of its file in `tests`, or of the crate.
-type Programs = Vec<(String, PathBuf)>;
+/// A test function.
+#[derive(Clone, Debug)]
+struct Test {
+    /// Its file in `tests`, or the crate.
+    file: String,
+    /// The program that has it.
+    program: PathBuf,
+    /// Where its package is.
+    folder: PathBuf,
+    /// Its name, after its modules.
+    path: String,
+}
+
+/// Tests, or what the compiler said.
+type Built = Result<Vec<Test>, String>;
+
+/// The tests of what all steps share, from the workspace's folder.
+pub const SHARED: &str = "xtask/lab/tests/conformance.rs";
 
 /// How often a check asks whether to go on.
 const TICK: Duration = Duration::from_millis(50);
@@ -89,8 +105,9 @@ impl Check {
         }
     }
 
-    /// Builds the tests and runs each, a few at once. `progress` gets each property as soon as it is
-    /// known, and `None` in between, where it may break the check off.
+    /// Builds the step's tests and runs each, a few at once. If they pass, does the same with the lab's
+    /// tests of what all steps share. `progress` gets each property as soon as it is known, and `None`
+    /// in between, where it may break the check off.
     ///
     /// # Errors
     ///
@@ -99,62 +116,73 @@ impl Check {
         &self,
         mut progress: impl FnMut(Option<&Property>) -> ControlFlow<()>,
     ) -> Result<Verdict, Box<dyn Error>> {
-        let programs = match self.build()? {
-            Ok(programs) => programs,
-            Err(message) => return Ok(Verdict::DoesNotCompile(message)),
+        let tests = match self.build(&["--package", &self.step], self.compiler_prints)? {
+            Ok(tests) => tests,
+            Err(words) => return Ok(Verdict::DoesNotCompile(words)),
         };
-        let mut tests = Vec::new();
-        for (file, program) in &programs {
-            let list = self.command(program, &["--list", "--format=terse"]);
-            let list = deadline::run(list, self.limit)?.output;
-            let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
-            let included = |path: &&str| self.only.as_deref().is_none_or(|only| name(path) == only);
-            let paths = paths.filter(included).map(String::from);
-            tests.extend(paths.map(|path| (file, program, path)));
+        let Some(mut known) = self.test(&tests, &mut progress)? else {
+            return Ok(Verdict::Interrupted);
+        };
+        let all_hold = known.iter().all(Property::holds);
+        let is_found = self.only.is_some() && !known.is_empty();
+        if all_hold && !is_found && self.root.join(SHARED).exists() {
+            // It does not compile if another step does not, and then says nothing of this one.
+            let tests = self.build(&["--package", "lab", "--test", "conformance"], false)?;
+            let Some(shared) = self.test(&tests.unwrap_or_default(), &mut progress)? else {
+                return Ok(Verdict::Interrupted);
+            };
+            known.extend(shared);
         }
+        Ok(Verdict::Checked(known))
+    }
 
+    /// Runs the tests, a few at once. `None` if that was broken off.
+    fn test(
+        &self,
+        tests: &[Test],
+        progress: &mut impl FnMut(Option<&Property>) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<Property>>, Box<dyn Error>> {
         let at_once = thread::available_parallelism().map_or(2, usize::from);
         let (mut started, mut running) = (0, BTreeMap::new());
-        let (done, results) = mpsc::channel();
         let mut known = BTreeMap::new();
+        let (done, results) = mpsc::channel();
         while known.len() < tests.len() {
             let mut latest = None;
-            let busy = |start: &&Instant| start.elapsed() < BUSY;
-            if started < tests.len() && running.values().filter(busy).count() < at_once {
-                let (_, program, path) = &tests[started];
-                let command = self.command(program, &["--exact", path, "--nocapture"]);
+            let is_busy = |start: &&Instant| start.elapsed() < BUSY;
+            if started < tests.len() && running.values().filter(is_busy).count() < at_once {
+                let test = &tests[started];
+                let command = self.command(test, &["--exact", &test.path, "--nocapture"]);
                 let (number, limit, done) = (started, self.limit, done.clone());
                 thread::spawn(move || {
-                    _ = done.send((number, deadline::run(command, limit))); // or it was interrupted
+                    _ = done.send((number, deadline::run(command, limit))); // or it was broken off
                 });
                 running.insert(started, Instant::now());
                 started += 1;
             } else if let Ok((number, finished)) = results.recv_timeout(TICK) {
                 running.remove(&number);
-                let (file, _, path) = &tests[number];
                 let property = Property {
-                    name: name(path).into(),
-                    file: (*file).clone(),
+                    name: tests[number].name().into(),
+                    file: tests[number].file.clone(),
                     outcome: outcome(&finished?),
                 };
                 latest = Some(&*known.entry(number).or_insert(property));
             }
             if progress(latest).is_break() {
-                return Ok(Verdict::Interrupted);
+                return Ok(None);
             }
         }
-        Ok(Verdict::Checked(known.into_values().collect()))
+        Ok(Some(known.into_values().collect()))
     }
 
-    /// Builds the step's tests. Gives their names and programs, or what the compiler said.
-    fn build(&self) -> Result<Result<Programs, String>, Box<dyn Error>> {
+    /// Builds some tests. Gives those that are to be run, or what the compiler said.
+    fn build(&self, which: &[&str], print: bool) -> Result<Built, Box<dyn Error>> {
         let mut build = cargo();
-        build.args(["test", "--no-run", "--quiet", "--package", &self.step]);
+        build.args(["test", "--no-run", "--quiet"]).args(which);
         build.arg("--message-format=json-render-diagnostics");
         if let Some(target) = &self.target {
             build.arg("--target-dir").arg(target);
         }
-        let stderr = if self.compiler_prints {
+        let stderr = if print {
             Stdio::inherit()
         } else {
             Stdio::piped()
@@ -163,34 +191,53 @@ impl Check {
         if !output.status.success() {
             return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
-        let messages = output.stdout.split(|&byte| byte == b'\n');
-        let programs = messages.filter_map(|line| {
-            let message: Value = serde_json::from_slice(line).ok()?;
-            let is_test = message["profile"]["test"].as_bool()?;
-            let program = message["executable"].as_str().filter(|_| is_test)?;
-            let name = message["target"]["name"].as_str()?;
-            Some((name.to_owned(), PathBuf::from(program)))
-        });
-        Ok(Ok(programs.collect()))
+        let mut tests = Vec::new();
+        for line in output.stdout.split(|&byte| byte == b'\n') {
+            let message: Value = serde_json::from_slice(line).unwrap_or_default();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            if message["profile"]["test"] != true || !message["executable"].is_string() {
+                continue;
+            }
+            let manifest = PathBuf::from(text(&message["manifest_path"]));
+            let mut test = Test {
+                file: text(&message["target"]["name"]),
+                program: text(&message["executable"]).into(),
+                folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
+                path: String::new(),
+            };
+            let list = self.command(&test, &["--list", "--format=terse"]);
+            let list = deadline::run(list, self.limit)?.output;
+            for path in list.lines().filter_map(|line| line.strip_suffix(": test")) {
+                test.path = path.into();
+                if self.only.as_deref().is_none_or(|only| test.name() == only) {
+                    tests.push(test.clone());
+                }
+            }
+        }
+        Ok(Ok(tests))
     }
 
-    /// A test program as `cargo test` would run it.
-    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
-        let folder = self.root.join(&self.step);
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(&folder);
-        command.env("CARGO_MANIFEST_DIR", &folder);
-        command
-            .env("INSTA_UPDATE", "no")
-            .env("NO_COLOR", "1")
-            .env("RUST_BACKTRACE", "0");
+    /// The test's program, as `cargo test` would run it.
+    fn command(&self, test: &Test, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&test.program);
+        command.args(arguments).current_dir(&test.folder);
+        command.env("CARGO_MANIFEST_DIR", &test.folder);
+        command.env("STEP", &self.step); // tells the shared tests which one
+        for (name, value) in [
+            ("INSTA_UPDATE", "no"),
+            ("NO_COLOR", "1"),
+            ("RUST_BACKTRACE", "0"),
+        ] {
+            command.env(name, value);
+        }
         command
     }
 }
 
-/// The name of a test, of its path.
-fn name(path: &str) -> &str {
-    path.rsplit("::").next().unwrap_or(path)
+impl Test {
+    fn name(&self) -> &str {
+        self.path.rsplit("::").next().unwrap_or(&self.path)
+    }
 }
 
 fn outcome(finished: &deadline::Finished) -> Outcome {

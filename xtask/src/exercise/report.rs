@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use anstyle::AnsiColor;
 
 use super::blank::{is_blank, wrap};
-use super::check::{Check, Outcome, Property, Verdict};
+use super::check::{Check, Outcome, Property, SHARED, Verdict};
 use super::compare::paint;
 use super::parts::Exercise;
 use super::sources::Sources;
@@ -162,6 +162,10 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
                 .count();
             let all = properties.len();
             say(format_args!("\n{holding} of {all} properties hold."));
+            let is_shared = |property: &Property| property.file == "conformance";
+            if holding == all && root.join(SHARED).exists() && !properties.iter().any(is_shared) {
+                say("Those that all steps share were left out: another step does not compile.");
+            }
             let endless = |property: &&Property| property.outcome == Outcome::NeverEnds;
             let endless = Vec::from_iter(properties.iter().filter(endless));
             if let Some(first) = endless.first() {
@@ -179,20 +183,26 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
         }
     };
     let solved = next.is_empty();
+    let part = sources.note("part").parse().unwrap_or(0);
     if sources.differ() || !sources.note("progress").is_empty() {
-        let note = match all {
-            _ if solved => "solved".into(),
-            0 => "does not compile".into(),
-            all => format!("{holding} of {all}"),
+        let note = match (solved, part, all) {
+            (true, 0, _) => "solved".into(),
+            (true, part, _) => format!("part {part} solved"),
+            (false, _, 0) => "does not compile".into(),
+            (false, ..) => format!("{holding} of {all}"),
         };
         sources.set_note("progress", &note)?;
     }
     if solved {
-        let follows = STEPS.iter().skip_while(|row| row.name != step).nth(1);
-        let follows = follows.map(|row| format!(", then `cargo xtask exercise {}`", row.name));
-        let follows = follows.unwrap_or_default();
+        let follows = match exercise.parts.get(part) {
+            Some(_) if part > 0 => format!("{step} --part {}", part + 1),
+            _ => {
+                let follows = STEPS.iter().skip_while(|row| row.name != step).nth(1);
+                follows.map_or("basic", |row| row.name).into()
+            }
+        };
         say(format_args!(
-            "Next: compare, `cargo xtask solution {step}`{follows}."
+            "Next: compare, `cargo xtask solution {step}`, then `cargo xtask exercise {follows}`."
         ));
     } else {
         say(format_args!(
