@@ -2,11 +2,11 @@
 
 pub mod blank;
 pub mod check;
-pub mod compare;
-pub mod doctor;
+mod compare;
+mod doctor;
 pub mod parts;
-pub mod report;
-pub mod sources;
+mod report;
+mod sources;
 
 use std::error::Error;
 use std::fs;
@@ -14,16 +14,17 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 
 use crate::cargo::root;
 use crate::output::{refusal, say};
 use crate::steps::{STEPS, Step};
-use blank::{blank, find, is_blank};
+use blank::{Place, blank, find, is_blank};
 use check::Check;
 use compare::compare;
 use parts::{Exercise, Part};
+pub use sources::{DIGESTS, Files, digests};
 use sources::{Sources, lock};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -74,17 +75,9 @@ pub enum Command {
         part: Option<usize>,
     },
     /// Show what differs between your sources and ours
-    Solution {
-        /// Which step
-        #[arg(value_parser = names())]
-        step: String,
-    },
+    Solution(Which),
     /// Put our sources back; yours are kept in .attempts
-    Reset {
-        /// Which step
-        #[arg(value_parser = names())]
-        step: String,
-    },
+    Reset(Which),
     /// Show what a step adds to the one it builds on, or to another
     Diff {
         /// Which step
@@ -97,6 +90,14 @@ pub enum Command {
     },
     /// Say whether this computer is ready for a workshop, and make it so
     Doctor,
+}
+
+/// A step.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// Which step
+    #[arg(value_parser = names())]
+    step: String,
 }
 
 fn names() -> PossibleValuesParser {
@@ -112,8 +113,8 @@ pub fn run(command: &Command) -> Result {
     let root = &root()?;
     match command {
         Command::Exercise { accept: true, .. } => {
-            let digests = sources::digests(root, STEPS.iter().map(|step| step.name))?;
-            Ok(fs::write(root.join(sources::DIGESTS), digests)?)
+            let digests = digests(root, STEPS.iter().map(|step| step.name))?;
+            Ok(fs::write(root.join(DIGESTS), digests)?)
         }
         Command::Exercise {
             step, part, force, ..
@@ -131,8 +132,8 @@ pub fn run(command: &Command) -> Result {
             report::report(&Vec::from_iter(checks), *watch)
         }
         Command::Hint { step, part } => hint(root, step, *part),
-        Command::Solution { step } => solution(root, step),
-        Command::Reset { step } => reset(root, step),
+        Command::Solution(Which { step }) => solution(root, step),
+        Command::Reset(Which { step }) => reset(root, step),
         Command::Diff { step, other } => diff(root, step, other.as_deref()),
         Command::Doctor => doctor::doctor(root),
     }
@@ -159,17 +160,16 @@ fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
     let files = blank(ours, parts.iter().copied())?;
     sources.keep_ours()?;
     put(&sources, &files, "begun")?;
-    sources.set_note(
-        "part",
-        &part.map(|number| number.to_string()).unwrap_or_default(),
-    )?;
+    let part = part.map(|number| number.to_string());
+    sources.set_note("part", &part.unwrap_or_default())?;
 
     for part in parts {
-        let place = find(&files, &part.function)?;
-        let (number, function) = (part.number, &part.function);
+        let Part {
+            number, function, ..
+        } = part;
+        let Place { path, line, .. } = find(&files, function)?;
         say(format_args!(
-            "part {number}: `{function}` in {step}/{}:{}",
-            place.path, place.line
+            "part {number}: `{function}` in {step}/{path}:{line}"
         ));
     }
     say(format_args!(
@@ -180,7 +180,7 @@ fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
 }
 
 /// Replaces what is in the step's folder, and says where that is kept.
-fn put(sources: &Sources, files: &sources::Files, progress: &str) -> Result {
+fn put(sources: &Sources, files: &Files, progress: &str) -> Result {
     let kept = sources.keep_theirs()?;
     sources.replace(files)?;
     sources.set_note("progress", progress)?;
@@ -212,11 +212,7 @@ fn nth(exercise: &Exercise, number: usize) -> Result<&Part> {
     Ok(part.ok_or_else(|| refusal(format_args!("there is no part {number}; there are {known}")))?)
 }
 
-/// The steps whose sources are not ours.
-///
-/// # Errors
-///
-/// If none is.
+/// The steps whose sources are not ours; at least one.
 fn under_way(root: &Path) -> Result<Vec<&'static str>> {
     let mut names = Vec::new();
     for Step { name, .. } in STEPS {
@@ -272,12 +268,7 @@ fn hint(root: &Path, step: &str, part: Option<usize>) -> Result {
 /// Prints what differs between the sources in the step's folder and ours.
 fn solution(root: &Path, step: &str) -> Result {
     let sources = Sources::read(root, step)?;
-    let theirs = sources.theirs.iter();
-    let ours = sources.ours()?;
-    let theirs = theirs
-        .map(|(path, file)| (path.clone(), file.clone()))
-        .collect();
-    match compare(("yours", &theirs), ("ours", ours)) {
+    match compare(("yours", &sources.theirs), ("ours", sources.ours()?)) {
         same if same.is_empty() => say(format_args!("{step}/src is the same as ours.")),
         difference => say(difference),
     }

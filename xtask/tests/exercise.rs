@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::exercise::blank::{self, find};
 use xtask::exercise::parts::Exercise;
-use xtask::exercise::sources::{DIGESTS, Files, digests};
+use xtask::exercise::{DIGESTS, Files, digests};
 use xtask::steps::STEPS;
 
 const LIB: &str = "\

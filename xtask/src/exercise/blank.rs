@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use syn::{Block, ImplItem, Item, Type};
+use syn::{Block, Ident, ImplItem, Item, Type};
 
 use super::parts::Part;
 use super::sources::Files;
@@ -35,32 +35,21 @@ pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result
         let place = find(&files, &part.function)?;
         let file = files.get_mut(&place.path).expect("it was found there");
         let text = text(file)?;
-        let indent = text[..place.body.end]
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default();
-        let indent = indent.len() - indent.trim_start().len();
+        let (_, line) = text[..place.body.end].rsplit_once('\n').unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
         let (before, after) = (&text[..place.body.start], &text[place.body.end..]);
         let new = format!("{before}{}{:indent$}{after}", body(part, indent + 4), "");
         *file = with_line_ends_of(file, &new);
     }
 
-    let lib = files
-        .get_mut("src/lib.rs")
-        .ok_or("there is no src/lib.rs")?;
+    let lib = files.get_mut("src/lib.rs").ok_or("there is no lib.rs")?;
     let old = text(lib)?;
     if !old.contains(ALLOW) {
-        let attributes = syn::parse_file(&old)
-            .map_err(|error| error.to_string())?
-            .attrs;
-        let end = attributes.last().map_or(0, |last| {
-            let end = last.bracket_token.span.close().byte_range().end;
-            old[end..]
-                .find('\n')
-                .map_or(old.len(), |line| end + line + 1)
-        });
-        let new = format!("{}{ALLOW}{}", &old[..end], &old[end..]);
-        *lib = with_line_ends_of(lib, &new);
+        let parsed = syn::parse_file(&old).map_err(|error| error.to_string())?;
+        let last = parsed.attrs.last();
+        let last = last.map(|last| last.bracket_token.span.close().end().line);
+        let (before, after) = old.split_at(line_start(&old, last.unwrap_or(0)));
+        *lib = with_line_ends_of(lib, &format!("{before}{ALLOW}{after}"));
     }
     Ok(files)
 }
@@ -82,56 +71,51 @@ pub fn find(files: &Files, function: &str) -> Result<Place, String> {
     for (path, file) in files {
         let parsed = syn::parse_file(&text(file)?);
         let parsed = parsed.map_err(|error| format!("{path}: {error}"))?;
-        search(&parsed.items, function, &mut |line, block| {
-            let braces = block.brace_token.span;
-            places.push(Place {
-                path: path.clone(),
-                line,
-                body: braces.open().byte_range().end..braces.close().byte_range().start,
-            });
-        });
+        for (name, line, block) in functions(&parsed.items) {
+            if name == function || name.ends_with(&format!("::{function}")) {
+                let (path, braces) = (path.clone(), block.brace_token.span);
+                let body = braces.open().byte_range().end..braces.close().byte_range().start;
+                places.push(Place { path, line, body });
+            }
+        }
     }
     match places.len() {
         1 => Ok(places.remove(0)),
         0 => Err(format!("there is no function `{function}`")),
-        count => Err(format!(
-            "there are {count} functions `{function}`; name its type, too"
+        _ => Err(format!(
+            "there are several functions `{function}`; name the type, too"
         )),
     }
 }
 
-fn search(items: &[Item], function: &str, found: &mut impl FnMut(usize, &Block)) {
+/// Each function, as `name` or `Type::name`, with the line of its name.
+fn functions(items: &[Item]) -> Vec<(String, usize, &Block)> {
+    let place = |owner: &str, name: &Ident| (format!("{owner}{name}"), name.span().start().line);
+    let mut functions = Vec::new();
     for item in items {
         match item {
-            Item::Fn(item) if item.sig.ident == function => {
-                found(item.sig.ident.span().start().line, &item.block);
+            Item::Fn(item) => {
+                let (name, line) = place("", &item.sig.ident);
+                functions.push((name, line, &*item.block));
             }
             Item::Impl(item) => {
-                let owner = match &*item.self_ty {
-                    Type::Path(owner) => owner
-                        .path
-                        .segments
-                        .last()
-                        .map(|last| last.ident.to_string()),
-                    _ => None,
-                };
-                let full = |name| format!("{}::{name}", owner.as_deref().unwrap_or_default());
+                let mut owner = String::new();
+                if let Type::Path(path) = &*item.self_ty
+                    && let Some(last) = path.path.segments.last()
+                {
+                    owner = format!("{}::", last.ident);
+                }
                 for item in &item.items {
-                    if let ImplItem::Fn(item) = item
-                        && (item.sig.ident == function || full(&item.sig.ident) == function)
-                    {
-                        found(item.sig.ident.span().start().line, &item.block);
+                    if let ImplItem::Fn(item) = item {
+                        let (name, line) = place(&owner, &item.sig.ident);
+                        functions.push((name, line, &item.block));
                     }
                 }
             }
-            Item::Mod(item) => {
-                if let Some((_, items)) = &item.content {
-                    search(items, function, found);
-                }
-            }
-            _ => {}
+            _ => {} // no step has functions elsewhere
         }
     }
+    functions
 }
 
 /// The task as a comment, and a panic.
@@ -167,6 +151,11 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Where the line after this many lines starts.
+fn line_start(text: &str, lines: usize) -> usize {
+    text.split_inclusive('\n').take(lines).map(str::len).sum()
+}
+
 /// The text with Unix line ends, and without a byte order mark.
 fn text(file: &[u8]) -> Result<String, String> {
     let text = str::from_utf8(file).map_err(|error| error.to_string())?;
@@ -174,11 +163,7 @@ fn text(file: &[u8]) -> Result<String, String> {
 }
 
 fn with_line_ends_of(old: &[u8], new: &str) -> Vec<u8> {
-    let windows = old.windows(2).any(|pair| pair == b"\r\n");
-    if windows {
-        new.replace('\n', "\r\n")
-    } else {
-        new.into()
-    }
-    .into_bytes()
+    let is_windows = old.windows(2).any(|pair| pair == b"\r\n");
+    let end = if is_windows { "\r\n" } else { "\n" };
+    new.replace('\n', end).into_bytes()
 }

@@ -223,13 +223,8 @@ impl Check {
         command.args(arguments).current_dir(&test.folder);
         command.env("CARGO_MANIFEST_DIR", &test.folder);
         command.env("STEP", &self.step); // tells the shared tests which one
-        for (name, value) in [
-            ("INSTA_UPDATE", "no"),
-            ("NO_COLOR", "1"),
-            ("RUST_BACKTRACE", "0"),
-        ] {
-            command.env(name, value);
-        }
+        command.env("INSTA_UPDATE", "no").env("NO_COLOR", "1");
+        command.env("RUST_BACKTRACE", "0");
         command
     }
 }
@@ -264,16 +259,14 @@ fn panics(output: &str) -> Vec<String> {
     let mut messages = Vec::new();
     let mut lines = output.lines();
     while let Some(line) = lines.next() {
-        if let (true, Some((_, place))) = (
-            line.starts_with("thread '"),
-            line.split_once(" panicked at "),
-        ) {
-            let more = |line: &&str| {
-                let ends = ["note: run with ", "thread '", "test "];
-                !(line.is_empty() || ends.iter().any(|end| line.starts_with(end)))
-            };
-            let message = lines.by_ref().take_while(more);
-            messages.push(Vec::from_iter([place].into_iter().chain(message)).join("\n"));
+        if line.starts_with("thread '")
+            && let Some((_, place)) = line.split_once(" panicked at ")
+        {
+            let ends = ["note: run with ", "thread '", "test "];
+            let is_end =
+                |line: &str| line.is_empty() || ends.iter().any(|end| line.starts_with(end));
+            let message = lines.by_ref().take_while(|line| !is_end(line));
+            messages.push(message.fold(place.to_owned(), |text, line| text + "\n" + line));
         }
     }
     messages
@@ -281,18 +274,11 @@ fn panics(output: &str) -> Vec<String> {
 
 /// How a snapshot differs, as insta draws it.
 fn snapshot(output: &str) -> Option<String> {
-    let (_, difference) = output.split_once("-old snapshot\n")?;
-    let is_end = |line: &&str| line.contains('┴');
-    let lines = difference.lines().skip(2).take_while(|line| !is_end(line));
-    let lines = lines.map(|line| line.split_once('│').map_or(line, |(_, line)| line));
-    Some(
-        Vec::from_iter(
-            ["it differs (- expected, + yours):"]
-                .into_iter()
-                .chain(lines),
-        )
-        .join("\n"),
-    )
+    let (_, table) = output.split_once("-old snapshot\n")?;
+    let rows = table.lines().skip(2).take_while(|line| !line.contains('┴'));
+    let rows = rows.map(|row| row.split_once('│').map_or(row, |(_number, row)| row));
+    let text = "it differs (- expected, + yours):".to_owned();
+    Some(rows.fold(text, |text, row| text + "\n" + row))
 }
 
 impl Property {

@@ -11,10 +11,6 @@ use crate::output::say;
 use crate::steps::STEPS;
 
 /// Fetches and builds all that the steps and the commands need, and says how long it took.
-///
-/// # Errors
-///
-/// At the first thing that is missing: what to do.
 pub fn doctor(root: &Path) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     drop(lock(root)?);

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use anstyle::AnsiColor;
 
-use super::blank::{is_blank, wrap};
+use super::blank::{Place, is_blank, wrap};
 use super::check::{Check, Outcome, Property, SHARED, Verdict};
 use super::compare::paint;
-use super::parts::Exercise;
+use super::parts::{Exercise, Part};
 use super::sources::Sources;
 use crate::deadline;
 use crate::output::{refusal, say};
@@ -31,15 +31,11 @@ const WIDTH: usize = 94;
 const UNWRITTEN_LIMIT: Duration = Duration::from_secs(2);
 
 /// What to look at if tests never end.
-const HANG: &str = "What never ends waits for something. Is a sender still alive, so that the queue or the results never end? Does each side wait \
-                    for the other?";
+const HANG: &str = "What never ends waits for something. Is a sender still alive, so that the queue or \
+                    the results never end? Does each side wait for the other?";
 
 /// Reports each check. Ends the program with 1 if something does not hold yet. `watch` repeats the check
 /// whenever a file of its step is saved, until a signal ends it.
-///
-/// # Errors
-///
-/// If a check cannot be done.
 pub fn report(checks: &[Check], watch: bool) -> Result {
     ctrlc::set_handler(|| {
         deadline::end_all();
@@ -79,14 +75,10 @@ fn repeat(check: &Check) -> Result {
             thread::sleep(Duration::from_millis(100));
         }
         // Some editors take a file away before they write the new one: wait until nothing changes.
-        let mut last = saved(&folder);
-        loop {
+        let mut last = None;
+        while last != Some(saved(&folder)) {
+            last = Some(saved(&folder));
             thread::sleep(Duration::from_millis(50));
-            let now = saved(&folder);
-            if now == last {
-                break;
-            }
-            last = now;
         }
     }
 }
@@ -96,14 +88,12 @@ fn saved(folder: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
     let (mut files, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let (path, hidden) = (
-                entry.path(),
-                entry.file_name().to_string_lossy().starts_with('.'),
-            );
-            match fs::metadata(&path) {
-                Ok(data) if data.is_dir() && !hidden => folders.push(path),
-                Ok(data) if !hidden => _ = files.insert(path, (data.modified().ok(), data.len())),
-                _ => {}
+            let path = entry.path();
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            match fs::metadata(&path).ok().filter(|_| !is_hidden) {
+                Some(data) if data.is_dir() => folders.push(path),
+                Some(data) => _ = files.insert(path, (data.modified().ok(), data.len())),
+                None => {} // or it has just been taken away
             }
         }
     }
@@ -113,24 +103,20 @@ fn saved(folder: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
 /// Does one check and says what it finds. Gives whether everything holds.
 fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
     let Check { root, step, .. } = check;
-    let idea = STEPS
-        .iter()
-        .find(|row| row.name == step)
-        .map_or("", |row| row.idea);
-    say(format_args!("{step}: {idea}"));
-    let exercise = match fs::read_to_string(root.join(step).join("exercise.md")) {
-        Ok(text) => {
-            Exercise::parse(&text).map_err(|error| format!("{step}/exercise.md: {error}"))?
-        }
-        Err(_) => Exercise::default(),
-    };
+    let number = STEPS.iter().position(|row| row.name == step);
+    say(format_args!(
+        "{step}: {}",
+        number.map_or("", |number| STEPS[number].idea)
+    ));
+    let exercise = super::exercise(root, step).unwrap_or_default(); // its advice is all that is missed
     let sources = Sources::read(root, step)?;
     let blank = exercise.parts.iter().find_map(|part| {
-        let place = is_blank(&sources.theirs, part)?;
-        let (number, function) = (part.number, &part.function);
+        let Part {
+            number, function, ..
+        } = part;
+        let Place { path, line, .. } = is_blank(&sources.theirs, part)?;
         Some(format!(
-            "part {number}, `{function}` in {step}/{}:{}",
-            place.path, place.line
+            "part {number}, `{function}` in {step}/{path}:{line}"
         ))
     });
     let mut check = check.clone();
@@ -145,71 +131,69 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
         interrupt()
     })?;
 
-    let (holding, all, next) = match verdict {
+    let (state, next) = match verdict {
         Verdict::Interrupted => return Ok(false),
         Verdict::DoesNotCompile(_) => {
             say("\nIt does not compile yet.");
-            (
-                0,
-                0,
-                "the compiler's first error; the others often follow from it".into(),
-            )
+            let next = "the compiler's first error; the others often follow from it";
+            ("does not compile".into(), Some(next.into()))
         }
         Verdict::Checked(properties) => {
-            let holding = properties
-                .iter()
-                .filter(|property| property.holds())
-                .count();
+            let violated = Vec::from_iter(properties.iter().filter(|property| !property.holds()));
             let all = properties.len();
-            say(format_args!("\n{holding} of {all} properties hold."));
+            let state = format!("{} of {all}", all - violated.len());
+            say(format_args!("\n{state} properties hold."));
             let is_shared = |property: &Property| property.file == "conformance";
-            if holding == all && root.join(SHARED).exists() && !properties.iter().any(is_shared) {
+            if violated.is_empty()
+                && root.join(SHARED).exists()
+                && !properties.iter().any(is_shared)
+            {
                 say("Those that all steps share were left out: another step does not compile.");
             }
-            let endless = |property: &&Property| property.outcome == Outcome::NeverEnds;
-            let endless = Vec::from_iter(properties.iter().filter(endless));
-            if let Some(first) = endless.first() {
-                // Several have a common cause.
-                let advice = exercise.advice(&first.name).filter(|_| endless.len() == 1);
-                say(wrap(advice.unwrap_or(HANG), WIDTH).join("\n"));
+            let endless = violated
+                .iter()
+                .filter(|property| property.outcome == Outcome::NeverEnds);
+            match Vec::from_iter(endless).as_slice() {
+                [] => {}
+                [only] => say(wrap(exercise.advice(&only.name).unwrap_or(HANG), WIDTH).join("\n")),
+                _ => say(wrap(HANG, WIDTH).join("\n")), // they have a common cause
             }
-            let failing = properties.iter().find(|property| !property.holds());
-            let next = match (failing, blank) {
-                (None, _) => String::new(),
-                (Some(_), Some(part)) => part,
-                (Some(Property { name, .. }), None) => format!("`cargo test -p {step} {name}`"),
-            };
-            (holding, all, next)
+            let test = |property: &&Property| format!("`cargo test -p {step} {}`", property.name);
+            (
+                state,
+                violated
+                    .first()
+                    .map(|first| blank.unwrap_or_else(|| test(first))),
+            )
         }
     };
-    let solved = next.is_empty();
+    let is_begun = sources.differ() || !sources.note("progress").is_empty();
     let part = sources.note("part").parse().unwrap_or(0);
-    if sources.differ() || !sources.note("progress").is_empty() {
-        let note = match (solved, part, all) {
-            (true, 0, _) => "solved".into(),
-            (true, part, _) => format!("part {part} solved"),
-            (false, _, 0) => "does not compile".into(),
-            (false, ..) => format!("{holding} of {all}"),
-        };
-        sources.set_note("progress", &note)?;
+    let state = match (&next, part) {
+        (Some(_), _) => state,
+        (None, 0) => "solved".into(),
+        (None, part) => format!("part {part} solved"),
+    };
+    if is_begun {
+        sources.set_note("progress", &state)?;
     }
-    if solved {
-        let follows = match exercise.parts.get(part) {
-            Some(_) if part > 0 => format!("{step} --part {}", part + 1),
-            _ => {
-                let follows = STEPS.iter().skip_while(|row| row.name != step).nth(1);
-                follows.map_or("basic", |row| row.name).into()
-            }
-        };
-        say(format_args!(
-            "Next: compare, `cargo xtask solution {step}`, then `cargo xtask exercise {follows}`."
-        ));
-    } else {
-        say(format_args!(
+    match &next {
+        Some(next) => say(format_args!(
             "Next: {next}. When stuck: `cargo xtask hint {step}`."
-        ));
+        )),
+        None => {
+            let follows = match number.and_then(|number| STEPS.get(number + 1)) {
+                _ if (1..exercise.parts.len()).contains(&part) => {
+                    format!("{step} --part {}", part + 1)
+                }
+                follows => follows.unwrap_or(&STEPS[0]).name.into(),
+            };
+            say(format_args!(
+                "Next: compare, `cargo xtask solution {step}`, then `cargo xtask exercise {follows}`."
+            ));
+        }
     }
-    Ok(solved)
+    Ok(next.is_none())
 }
 
 /// A property on a line, and below it what is wrong.

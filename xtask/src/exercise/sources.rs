@@ -33,10 +33,6 @@ pub struct Sources {
 
 impl Sources {
     /// Reads the sources of `step` in the workspace `root`.
-    ///
-    /// # Errors
-    ///
-    /// If something cannot be read: what, and why.
     pub fn read(root: &Path, step: &str) -> Result<Self> {
         let list = root.join(DIGESTS);
         let list = fs::read_to_string(&list).map_err(about(&list))?;
@@ -66,16 +62,12 @@ impl Sources {
     }
 
     /// Ours.
-    ///
-    /// # Errors
-    ///
-    /// If the step was changed before ours could be kept.
     pub fn ours(&self) -> Result<&Files> {
         let step = &self.step;
         self.ours.as_ref().ok_or_else(|| {
             format!(
-                "{step}/src was changed before its first exercise, so ours is not known; put it back first, \
-                 for instance with `git stash push {step}/src`"
+                "{step}/src was changed before its first exercise (or the workspace was updated since), so ours is \
+                 not known; put it back first, for instance with `git stash push {step}/src`"
             )
             .into()
         })
@@ -88,10 +80,6 @@ impl Sources {
     }
 
     /// Keeps ours, so that they can be put back. If the step's folder has others, they are kept already.
-    ///
-    /// # Errors
-    ///
-    /// If they are not known or cannot be written.
     pub fn keep_ours(&self) -> Result<()> {
         match self.differ() {
             true => self.ours().map(|_| ()),
@@ -100,69 +88,45 @@ impl Sources {
     }
 
     /// Keeps what is in the step's folder, if it is not ours. Gives where, from the workspace's folder.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written.
     pub fn keep_theirs(&self) -> Result<Option<PathBuf>> {
         if !self.differ() {
             return Ok(None);
         }
-        write(&self.folder(), &Files::new())?;
-        let name = timestamp(SystemTime::now());
-        let names = (2..).map(|number| format!("{name}-{number}"));
-        for name in [name.clone()].into_iter().chain(names) {
-            let folder = self.folder().join(&name);
-            match fs::create_dir(&folder) {
-                Ok(()) => write(&folder, &self.theirs)?,
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(about(&folder)(error).into()),
-            }
-            return Ok(Some(Path::new(ATTEMPTS).join(&self.step).join(name)));
+        let mut name = timestamp(SystemTime::now());
+        while self.folder().join(&name).exists() {
+            name += "+"; // another of the same second
         }
-        unreachable!("some number is free")
+        write(&self.folder().join(&name), &self.theirs)?;
+        Ok(Some(Path::new(ATTEMPTS).join(&self.step).join(name)))
     }
 
     /// Replaces the files in the step's folder that differ from `files`. Each of them is the old one or
     /// the new one at any time, and all are the old ones if the new ones cannot be written.
-    ///
-    /// # Errors
-    ///
-    /// If one is read-only, or something cannot be written: what, and why.
     pub fn replace(&self, files: &Files) -> Result<()> {
-        let changed = files
-            .iter()
-            .filter(|(path, file)| self.theirs.get(*path) != Some(file));
-        let changed: Files = changed
-            .map(|(path, file)| (path.clone(), file.clone()))
-            .collect();
-        let mut targets = Vec::new();
-        for path in changed.keys() {
-            let target = self.root.join(&self.step).join(path);
-            match fs::metadata(&target) {
-                Ok(old) if old.permissions().readonly() => {
-                    return Err(format!("{} is read-only", target.display()).into());
-                }
-                Ok(old) => targets.push((fs::canonicalize(&target)?, Some(old.permissions()))),
-                Err(error) if error.kind() == ErrorKind::NotFound => targets.push((target, None)),
-                Err(error) => return Err(about(&target)(error).into()),
+        let is_changed = |(path, file): &(&String, &Vec<u8>)| self.theirs.get(*path) != Some(file);
+        let changed = files.iter().filter(is_changed);
+        let changed = Files::from_iter(changed.map(|(path, file)| (path.clone(), file.clone())));
+        let target = |path| self.root.join(&self.step).join(path);
+        for target in changed.keys().map(target) {
+            if fs::metadata(&target).is_ok_and(|old| old.permissions().readonly()) {
+                return Err(format!("{} is read-only", target.display()).into());
             }
         }
-        let new = self.folder().join("new");
-        write(&new, &changed)?;
-        for (path, (target, permissions)) in changed.keys().zip(targets) {
-            let new = new.join(path);
-            if let Some(permissions) = permissions {
-                fs::set_permissions(&new, permissions).map_err(about(&new))?;
-            }
+        let folder = self.folder().join("new");
+        write(&folder, &changed)?;
+        for path in changed.keys() {
+            let (new, target) = (folder.join(path), target(path));
             if fs::read(&target).ok().as_ref() != self.theirs.get(path) {
-                return Err(
-                    format!("{} was saved at this moment; try again", target.display()).into(),
-                );
+                let target = target.display();
+                return Err(format!("{target} was saved at this moment; try again").into());
             }
+            if let Ok(old) = fs::metadata(&target) {
+                fs::set_permissions(&new, old.permissions()).map_err(about(&new))?;
+            }
+            let target = fs::canonicalize(&target).unwrap_or(target); // a link stays one
             fs::rename(&new, &target).map_err(about(&target))?;
         }
-        _ = fs::remove_dir_all(new); // nothing is left in it
+        _ = fs::remove_dir_all(folder); // nothing is left in it
         Ok(())
     }
 
@@ -172,10 +136,6 @@ impl Sources {
     }
 
     /// Notes something of the step under a name.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written.
     pub fn set_note(&self, name: &str, text: &str) -> Result<()> {
         write(&self.folder(), &[(name.to_owned(), text.into())].into())
     }
@@ -186,10 +146,6 @@ impl Sources {
 }
 
 /// Lets one command at a time change the workspace: the others wait until what this gives is dropped.
-///
-/// # Errors
-///
-/// If the file of the lock cannot be made.
 pub fn lock(root: &Path) -> Result<File> {
     let path = root.join(ATTEMPTS).join("lock");
     write(&root.join(ATTEMPTS), &Files::new())?;
@@ -260,9 +216,8 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
             fs::create_dir_all(folder).map_err(about(folder))?;
         }
         let mut new = File::create(&path).map_err(about(&path))?;
-        new.write_all(file)
-            .and_then(|()| new.sync_all())
-            .map_err(about(&path))?;
+        let written = new.write_all(file).and_then(|()| new.sync_all());
+        written.map_err(about(&path))?;
     }
     Ok(())
 }
@@ -274,10 +229,8 @@ fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
 
 /// The time in UTC, as a file may be named: `2026-11-25T02-10-48Z`.
 fn timestamp(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_1970.unwrap_or_default().as_secs();
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     // Years that begin in March end with the leap day, so the months before it are always the same.
     let days = seconds / 86400 + 719_468;
