@@ -1,102 +1,93 @@
 #![doc = "[timeline]: ../../../dispatcher/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
+mod dispatcher;
+mod event;
 mod task;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use crossbeam::channel::{Receiver, SendError, Sender, TrySendError, bounded};
+use dispatcher::Dispatcher;
 
-pub use task::{Event, Refused, Task, TaskError};
+pub use dispatcher::Refused;
+pub use event::Event;
+pub use task::{Task, TaskError};
 
-/// A running pool. Dropping it stops it.
-#[derive(Debug)]
+/// A fixed number of worker threads, and a dispatcher that gives each task to one of them.
+#[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    // Dropped in this order: submitters see that the pool has gone, the queue closes with its last
-    // sender, and then the threads can end.
-    alive: Arc<()>,
-    queue: Arc<Sender<Task>>,
-    _threads: Threads,
+    /// Number of worker threads.
+    pub workers: NonZeroUsize,
+    /// Number of tasks that may wait in the queue.
+    pub capacity: NonZeroUsize,
 }
 
 impl Pool {
-    /// Starts `workers` threads and a dispatcher, with room for `capacity` tasks in the queue.
+    /// Starts the workers.
     ///
-    /// `observe` runs on the workers' threads. If it panics, that event is lost and nothing else.
-    /// It is where the errors and panics of tasks go, as [`Event::Failed`].
+    /// `observe` runs on their threads, and gets the errors and panics of tasks as [`Event::Failed`].
+    /// If it panics, that event is lost and nothing else.
     ///
     /// # Errors
     ///
-    /// If the system refuses to start a thread; those started before it have ended then.
+    /// If the system refuses to start a thread. Those started before it have ended then.
     pub fn start(
-        workers: NonZeroUsize,
-        capacity: NonZeroUsize,
+        self,
         observe: impl Fn(Event) + Clone + Send + 'static,
-    ) -> io::Result<Self> {
-        let mut threads = Threads(Vec::new()); // before the channels, to be dropped after them
-        let mut inboxes = Vec::new();
-        let (submit, queue) = bounded(capacity.get());
-        let (ready, free) = bounded(workers.get());
-
-        for id in 1..=workers.get() {
-            let (inbox, tasks) = bounded(1);
-            inboxes.push(inbox);
-            ready.send(id).expect("there is room for every worker");
-            let (ready, observe) = (ready.clone(), observe.clone());
-            threads.spawn(format!("worker {id}"), move || {
-                worker(id, tasks, ready, observe)
-            })?;
+    ) -> io::Result<RunningPool> {
+        let dispatcher = Arc::new(Mutex::new(Dispatcher::new(self.capacity)));
+        let mut pool = RunningPool {
+            submitter: Submitter { dispatcher },
+            workers: Vec::new(),
+        };
+        for id in 1..=self.workers.get() {
+            let (dispatcher, observe) = (pool.submitter.dispatcher.clone(), observe.clone());
+            let thread = thread::Builder::new().name(format!("worker {id}"));
+            let run = move || worker(id, &dispatcher, observe);
+            pool.workers.push(thread.spawn(run)?); // an error drops `pool`, which stops it
         }
-        threads.spawn("dispatcher".into(), move || dispatch(queue, free, inboxes))?;
-
-        Ok(Self {
-            alive: Arc::new(()),
-            queue: Arc::new(submit),
-            _threads: threads,
-        })
+        Ok(pool)
     }
+}
 
-    /// Hands in a task, waiting while the queue is full.
+/// A pool that has been started. Dropping it stops it.
+#[derive(Debug)]
+pub struct RunningPool {
+    submitter: Submitter,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl RunningPool {
+    /// Submits a task, waiting while the queue is full.
     ///
-    /// Tasks are given to the workers in the order in which they were handed in. A task that hands
-    /// in tasks should use [`Submitter::try_submit`]: if every worker waits here, nobody makes room.
+    /// Tasks start in the order in which they were submitted. A task that submits tasks itself should
+    /// use [`Submitter::try_submit`]: if every worker waits for room in the queue, none makes room.
     pub fn submit(&self, task: Task) {
-        let sent = self.queue.send(task);
-        sent.expect("the dispatcher receives as long as the pool has a sender");
+        let submitted = self.submitter.submit(task);
+        submitted.expect("only its owner can stop a pool");
     }
 
-    /// Hands in a task unless the queue is full.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused::Full`], with the task.
-    pub fn try_submit(&self, task: Task) -> Result<(), Refused> {
-        self.submitter().try_submit(task)
-    }
-
-    /// A handle for others to submit with, which does not keep the pool from stopping.
+    /// Makes a handle to submit with, which does not keep the pool running.
     pub fn submitter(&self) -> Submitter {
-        Submitter {
-            pool: Arc::downgrade(&self.alive),
-            queue: Arc::downgrade(&self.queue),
-        }
+        self.submitter.clone()
     }
 
-    /// Closes the queue, runs every task in it, and waits until all threads have ended.
+    /// Closes the queue, and waits until every task in it has run and every worker has ended. Dropping
+    /// the pool does the same.
     ///
-    /// A [`Submitter`] that is waiting for room still gets its task in; from then on each gets its
-    /// task back. Dropping the pool does the same as this.
+    /// The task of a [`Submitter`] that waits for room still runs. From then on each gets its task back.
     ///
-    /// Called from within a task, which cannot wait for itself, this only closes the queue: the
-    /// tasks in it still run, and then the threads end by themselves.
+    /// Called in one of the pool's own tasks, this closes the queue and returns at once, as a thread
+    /// cannot wait for itself: the remaining tasks run, and then the workers end. Two pools whose tasks
+    /// stop each other wait for ever.
     ///
     /// No pool can be stopped twice, as the first call takes it:
     ///
     /// ```compile_fail,E0382
-    /// fn twice(pool: dispatcher::Pool) {
+    /// fn twice(pool: dispatcher::RunningPool) {
     ///     pool.stop();
     ///     pool.stop(); // error: use of moved value: `pool`
     /// }
@@ -106,104 +97,89 @@ impl Pool {
     }
 }
 
-/// Submits to a pool for as long as there is one, and gives tasks back from then on.
+impl Drop for RunningPool {
+    fn drop(&mut self) {
+        lock(&self.submitter.dispatcher).close();
+
+        let current = thread::current().id();
+        let mut ids = self.workers.iter().map(|worker| worker.thread().id());
+        if ids.any(|id| id == current) {
+            return; // called in a task, and a thread cannot wait for itself
+        }
+        for worker in self.workers.drain(..) {
+            _ = worker.join(); // an error: dropping `observe` panicked
+        }
+    }
+}
+
+/// Submits tasks to a pool, and gets them back once it has stopped.
 #[derive(Clone, Debug)]
 pub struct Submitter {
-    pool: Weak<()>,
-    queue: Weak<Sender<Task>>,
+    dispatcher: Arc<Mutex<Dispatcher>>,
 }
 
 impl Submitter {
-    /// Hands in a task, waiting while the queue is full.
+    /// Submits a task, waiting while the queue is full.
     ///
     /// # Errors
     ///
     /// [`Refused::Stopped`], with the task.
     pub fn submit(&self, task: Task) -> Result<(), Refused> {
-        match self.queue() {
-            Some(queue) => queue
-                .send(task)
-                .map_err(|SendError(task)| Refused::Stopped(task)),
-            None => Err(Refused::Stopped(task)),
-        }
+        let mut dispatcher = lock(&self.dispatcher);
+        let task = match dispatcher.try_submit(task) {
+            Err(Refused::Full(task)) => task,
+            submitted_or_stopped => return submitted_or_stopped,
+        };
+        let has_room = dispatcher.submit_beyond_capacity(task);
+        drop(dispatcher);
+        yield_while(|| !has_room.is_closed());
+        _ = has_room.recv(); // disconnected: there is room
+        Ok(())
     }
 
-    /// Hands in a task unless the queue is full or the pool has stopped.
+    /// Submits a task unless the queue is full.
     ///
     /// # Errors
     ///
     /// [`Refused`], with the task.
     pub fn try_submit(&self, task: Task) -> Result<(), Refused> {
-        match self.queue() {
-            Some(queue) => queue.try_send(task).map_err(|error| match error {
-                TrySendError::Full(task) => Refused::Full(task),
-                TrySendError::Disconnected(task) => Refused::Stopped(task),
-            }),
-            None => Err(Refused::Stopped(task)),
-        }
-    }
-
-    /// The queue, which stays open for as long as this is held: what it accepts will run.
-    fn queue(&self) -> Option<Arc<Sender<Task>>> {
-        if self.pool.strong_count() == 0 {
-            return None; // or else busy submitters could hold the queue open in turn, for ever
-        }
-        self.queue.upgrade()
+        lock(&self.dispatcher).try_submit(task)
     }
 }
 
-/// Gives each task to whoever has been free longest; at the end, dropping the inboxes closes them.
-fn dispatch(queue: Receiver<Task>, free: Receiver<usize>, inboxes: Vec<Sender<Task>>) {
-    for task in queue {
-        let id = free
-            .recv()
-            .expect("a worker lives as long as its inbox is open");
-        let sent = inboxes[id - 1].send(task);
-        sent.expect("a worker lives as long as its inbox is open");
-    }
-}
-
-/// Runs what comes into its inbox, until that is closed and empty.
-fn worker(id: usize, inbox: Receiver<Task>, ready: Sender<usize>, observe: impl Fn(Event)) {
+/// Runs tasks until the queue is closed and empty.
+fn worker(id: usize, dispatcher: &Mutex<Dispatcher>, observe: impl Fn(Event)) {
     let observe = |event| _ = task::contain(|| observe(event));
 
-    for task in inbox {
+    while let Some(task) = next_task(dispatcher) {
         observe(Event::Processing { worker: id });
         if let Err(error) = task::contain(task).flatten() {
             observe(Event::Failed { worker: id, error });
         }
-        _ = ready.send(id); // an error: the dispatcher has ended, and this was the last task
     }
     observe(Event::Stopping { worker: id });
 }
 
-/// Threads that are waited for.
-#[derive(Debug)]
-struct Threads(Vec<JoinHandle<()>>);
-
-impl Threads {
-    fn spawn(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        match thread::Builder::new().name(name.clone()).spawn(run) {
-            Ok(thread) => {
-                self.0.push(thread);
-                Ok(())
-            }
-            Err(error) => {
-                let message = format!("cannot start {name}: {error}");
-                Err(io::Error::new(error.kind(), message))
-            }
+/// Takes the next task, waiting while there is none: none once the queue is closed and empty.
+fn next_task(dispatcher: &Mutex<Dispatcher>) -> Option<Task> {
+    let next = lock(dispatcher).next();
+    match next {
+        Ok(task) => Some(task),
+        Err(inbox) => {
+            yield_while(|| !inbox.has_message());
+            inbox.recv().ok()
         }
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        let current = thread::current().id();
-        if self.0.iter().any(|thread| thread.thread().id() == current) {
-            return; // called from within a task: a thread cannot wait for itself
-        }
-        for thread in self.0.drain(..) {
-            _ = thread.join(); // only dropping `observe` can make it panic
-        }
-    }
+fn lock(dispatcher: &Mutex<Dispatcher>) -> MutexGuard<'_, Dispatcher> {
+    let dispatcher = dispatcher.lock();
+    dispatcher.expect("nothing panics while it holds this lock")
+}
+
+/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
+/// than a short job takes.
+fn yield_while(is_empty: impl Fn() -> bool) {
+    let yields = (0..4).take_while(|_| is_empty());
+    yields.for_each(|_| thread::yield_now());
 }

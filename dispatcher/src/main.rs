@@ -7,38 +7,48 @@ use std::thread;
 
 use clap::Parser;
 use cli::{fail, say, seconds};
-use dispatcher::{Event, Pool};
+use dispatcher::Pool;
 
-/// Step 5: a pool to hold, whose dispatcher gives each task to a worker that is free.
+/// Step 5: a pool to hold, whose dispatcher gives each task to the worker that has been free longest.
 #[derive(Parser)]
-#[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
 struct Flags {
-    /// How many workers share the jobs, 1 to 1000
+    /// Number of workers, 1 to 1000
     #[arg(long, value_name = "N", default_value = "3", value_parser = cli::workers)]
     workers: NonZeroUsize,
 
-    /// How many jobs to do, 0 to 1000000
-    #[arg(long, value_name = "N", default_value = "10", value_parser = cli::jobs)]
+    /// Number of jobs
+    #[arg(long, value_name = "N", default_value = "10")]
     jobs: usize,
 
     /// How many times faster than the article to run, above 0
-    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::speed)]
+    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::above_zero)]
     speed: f64,
+
+    /// Number of a task that fails
+    #[arg(long, value_name = "N")]
+    fail: Option<usize>,
 }
 
 fn main() {
-    let flags = Flags::parse_from(cli::arguments());
+    let flags: Flags = cli::parse();
     let second = seconds(1.0 / flags.speed);
-    let capacity = NonZeroUsize::new(1024).expect("1024 is not 0");
+    let pool = Pool {
+        workers: flags.workers,
+        capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
+    };
 
-    let observe = |event: Event| say(event);
-    let pool = Pool::start(flags.workers, capacity, observe).unwrap_or_else(|error| fail(error));
+    let pool = pool
+        .start(say)
+        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
 
     for id in 1..=flags.jobs {
         pool.submit(Box::new(move || {
             say(format_args!("Executing task {id}"));
             thread::sleep(second);
-            Ok(())
+            match flags.fail {
+                Some(failing) if failing == id => Err(format!("task {id} failed").into()),
+                _ => Ok(()),
+            }
         }));
     }
     thread::sleep(seconds(5.0 / flags.speed));

@@ -60,13 +60,13 @@ fn prints_the_articles_lines() {
 
     let lines = lines(&output);
     assert_eq!(lines.last(), Some(&"Worker pool stopped"));
-    let mut in_hand = 0;
+    let mut processing = 0;
     for line in lines {
         if line.ends_with("processing task") {
-            in_hand += 1;
+            processing += 1;
         } else if line.starts_with("Executing") {
-            assert!(in_hand > 0, "a worker has taken the task of {line:?}");
-            in_hand -= 1;
+            assert!(processing > 0, "no worker has taken the task of {line:?}");
+            processing -= 1;
         }
     }
 }
@@ -103,12 +103,60 @@ fn no_jobs_start_and_stop_the_pool() {
 /// More than the queue holds, and stopped long before they are done.
 #[test]
 fn stopping_runs_every_task() {
-    let output = dispatcher(&["--speed", "100000", "--jobs", "300"]);
+    let output = dispatcher(&["--speed", "100000", "--jobs", "3000"]);
     assert!(output.status.success());
     let facts = facts(&output);
-    for task in 1..=300 {
+    for task in 1..=3000 {
         let line = format!("Executing task {task}");
         assert_eq!(facts.get(&line), Some(&1), "{line}");
     }
     assert_eq!(lines(&output).last(), Some(&"Worker pool stopped"));
+}
+
+#[test]
+fn the_task_that_is_to_fail_fails() {
+    let flags = ["--speed", "1000", "--workers", "1", "--jobs", "3"];
+    let output = dispatcher(&[&flags[..], &["--fail", "2"]].concat());
+    assert!(output.status.success());
+    insta::assert_snapshot!(lines(&output).join("\n"), @r"
+    Worker 1 processing task
+    Executing task 1
+    Worker 1 processing task
+    Executing task 2
+    Worker 1 task error: task 2 failed
+    Worker 1 processing task
+    Executing task 3
+    Worker 1 stopping
+    Worker pool stopped
+    ");
+}
+
+#[test]
+fn a_task_that_does_not_exist_cannot_fail() {
+    let output = dispatcher(&["--speed", "1000", "--jobs", "3", "--fail", "4"]);
+    assert!(output.status.success());
+    assert!(!facts(&output).keys().any(|line| line.contains("error")));
+}
+
+/// 1000 threads with their stacks need more than a gigabyte.
+#[cfg(target_os = "linux")]
+#[test]
+fn if_a_thread_is_refused_those_before_it_end_and_the_program_says_so() {
+    let limited = "ulimit -v 500000 && exec \"$0\" --workers 1000";
+    let output = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_dispatcher")])
+        .output()
+        .expect("a shell can be started");
+    assert_eq!(output.status.code(), Some(1));
+
+    let stderr = str::from_utf8(&output.stderr).expect("only text is printed");
+    let error = "dispatcher: cannot start a thread: ";
+    assert!(stderr.starts_with(error), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+
+    let facts = facts(&output);
+    let started = facts.len();
+    assert!((1..1000).contains(&started), "{started} were started");
+    let stopping = (1..=started).map(|worker| (format!("Worker {worker} stopping"), 1));
+    assert_eq!(facts, stopping.collect(), "each of them ends");
 }

@@ -236,7 +236,11 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
             Said::Stopping { worker } => harness.record(Event::Ended { worker }),
         }
     };
-    let pool = Pool::start(script.workers, script.capacity, observe)?;
+    let pool = Pool {
+        workers: script.workers,
+        capacity: script.capacity,
+    };
+    let pool = pool.start(observe)?;
 
     let submitter = pool.submitter();
     let submit = |first| {

@@ -261,7 +261,7 @@ fn a_refused_thread_is_named_and_the_pool_taken_down() {
             !stdout.to_lowercase().contains("processing"),
             "{name} starts no job: {stdout}"
         );
-        let message = format!("{name}: cannot start worker ");
+        let message = format!("{name}: cannot start ");
         assert!(stderr(&output).starts_with(&message), "{}", stderr(&output));
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }

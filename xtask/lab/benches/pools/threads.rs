@@ -174,8 +174,12 @@ fn basic_boxed(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
     sum
 }
 
-fn start_dispatcher(workers: NonZeroUsize) -> dispatcher::Pool {
-    dispatcher::Pool::start(workers, CAPACITY, |_| {}).expect("threads start")
+fn start_dispatcher(workers: NonZeroUsize) -> dispatcher::RunningPool {
+    let pool = dispatcher::Pool {
+        workers,
+        capacity: CAPACITY,
+    };
+    pool.start(|_| {}).expect("threads start")
 }
 
 fn dispatcher(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
@@ -252,7 +256,7 @@ fn with_results(pool: &impl Execute, load: Load, jobs: u64) -> u64 {
     results.iter().sum()
 }
 
-impl Execute for dispatcher::Pool {
+impl Execute for dispatcher::RunningPool {
     fn execute(&self, run: impl FnOnce() + Send + 'static) {
         self.submit(Box::new(|| {
             run();
