@@ -24,7 +24,7 @@ use blank::{Place, blank, find, is_blank};
 use check::Check;
 use compare::compare;
 use parts::{Exercise, Part};
-pub use sources::{DIGESTS, Files, digests};
+pub use sources::{DIGESTS, Files, digests, read as files};
 use sources::{Sources, lock};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;

@@ -26,6 +26,7 @@ use self::page::{Block, Page};
 use self::workspace::Workspace;
 use crate::cargo;
 use crate::deadline;
+use crate::exercise::parts::Exercise;
 use crate::steps::STEPS;
 
 /// What `lessons` takes.
@@ -242,6 +243,22 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
                     .push((place, claim, edited));
             }
             Err(error) => report(page.at(&block.range, &format!("{}: {error}", block.info))),
+        }
+    }
+    for page in pages
+        .iter()
+        .filter(|page| page.path.ends_with("/exercise.md"))
+    {
+        let (step, exercise) = (page.folder(), Exercise::parse(&page.text));
+        for part in exercise.into_iter().flat_map(|exercise| exercise.parts) {
+            let place = format!("{}: part {} unwritten", page.path, part.number);
+            match Edited::unwritten(root, step, &part) {
+                Ok(edited) => {
+                    let experiments = by_step.entry(step.to_owned()).or_default();
+                    experiments.push((place, Claim::Unwritten, edited));
+                }
+                Err(error) => report(format!("{place}: {error}")),
+            }
         }
     }
     if by_step.is_empty() {

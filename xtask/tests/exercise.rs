@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use xtask::exercise::blank::{self, find};
@@ -528,6 +528,43 @@ fn a_test_that_never_ends_is_stopped() {
         said.contains("1 of 2 properties hold.\nWhat never ends waits for something."),
         "{said}"
     );
+}
+
+/// The test that never ends holds a lock, which the system lets go once its process has ended.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_check_with_its_tests() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let room = Room::new();
+    let endless = "let file = std::fs::File::create(\"lock\").unwrap();
+        file.lock().unwrap();
+        loop { std::thread::sleep(std::time::Duration::MAX) }";
+    room.write(
+        "basic/src/lib.rs",
+        &LIB.replace("add(self.0, self.0)", endless),
+    );
+    let mut check = room.xtask("check basic --limit 1000");
+    let mut check = Watch::start(check.stdout(Stdio::piped()).stderr(Stdio::null()));
+    check.wait_for("✓ one and one are two");
+    let patience = Instant::now() + Duration::from_secs(60);
+    let file = loop {
+        assert!(Instant::now() < patience, "the test holds its lock by now");
+        if let Ok(file) = fs::File::open(room.path("basic/lock"))
+            && file.try_lock().is_err()
+        {
+            break file;
+        }
+        thread::yield_now();
+    };
+    let id = i32::try_from(check.child.id()).expect("it is a number");
+    kill(Pid::from_raw(id), Signal::SIGINT).expect("it is running");
+    assert_eq!(check.child.wait().expect("it ends").code(), Some(130));
+    let (ended, waits) = mpsc::channel();
+    thread::spawn(move || ended.send(file.lock()));
+    let lock = waits.recv_timeout(Duration::from_secs(60));
+    lock.expect("the test has ended").expect("it can be locked");
 }
 
 #[test]

@@ -142,3 +142,52 @@ fn hint(lines: &[&str]) -> Option<Hint> {
         text: lines[start + 1..].join("\n").trim().into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_has_a_function_a_task_and_hints() {
+        let text = "# Title\n\n1. Not this.\n\n## Part 1: `A::b` (1 minute)\n\nDo\nit.\n\n1. First,\n   this.\n2. That.\n\n\
+                    <details><summary>How?</summary>\n\n```rust\n## Part 2: `c`\n```\n\n</details>\n\n\
+                    ## If a check fails\n\n- `x_y`: Look\n  there.\n\n## Else\n\n- not this\n";
+        let owned = |texts: &[&str]| Vec::from_iter(texts.iter().copied().map(String::from));
+        let part = Part {
+            number: 1,
+            function: "A::b".into(),
+            task: owned(&["Do it.", "1. First, this.", "2. That."]),
+            hints: vec![Hint {
+                title: "How?".into(),
+                text: "```rust\n## Part 2: `c`\n```".into(),
+            }],
+        };
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let exercise = Exercise::parse(&text).expect("it is one");
+            assert_eq!(exercise.parts, std::slice::from_ref(&part));
+            assert_eq!(exercise.advice("x_y"), Some("Look there."));
+            assert_eq!(exercise.advice("y"), None);
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong() {
+        for (text, error) in [
+            ("# Nothing", "it has no `## Part 1: `function``"),
+            (
+                "## Part 2: `a`",
+                "`## Part 2: `a`` is not `## Part 1: `function``",
+            ),
+            (
+                "## Part 1: a",
+                "`## Part 1: a` is not `## Part 1: `function``",
+            ),
+            (
+                "## If a check fails\n\n- This.",
+                "advice has the form `- `property`: what to look at`",
+            ),
+        ] {
+            assert_eq!(Exercise::parse(text), Err(error.into()));
+        }
+    }
+}

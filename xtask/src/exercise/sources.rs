@@ -183,7 +183,11 @@ fn digest(file: &[u8]) -> String {
 }
 
 /// All files in the folder's `src`, but those whose name starts with a dot.
-fn read(folder: &Path) -> Result<Files> {
+///
+/// # Errors
+///
+/// If one cannot be read: which, and why.
+pub fn read(folder: &Path) -> Result<Files> {
     let (mut files, mut folders) = (Files::new(), vec!["src".to_owned()]);
     while let Some(inner) = folders.pop() {
         let path = folder.join(&inner);
@@ -244,4 +248,26 @@ fn timestamp(time: SystemTime) -> String {
         10.. => (year + 400 * era + 1, month - 9),
     };
     format!("{year}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn attempts_are_named_by_the_time() {
+        for (seconds, name) in [
+            (0, "1970-01-01T00-00-00Z"),
+            (951_782_399, "2000-02-28T23-59-59Z"),
+            (951_782_400, "2000-02-29T00-00-00Z"),
+            (1_798_761_599, "2026-12-31T23-59-59Z"),
+            (1_798_761_600, "2027-01-01T00-00-00Z"),
+            (4_107_542_400, "2100-03-01T00-00-00Z"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(timestamp(time), name);
+        }
+    }
 }

@@ -11,12 +11,19 @@ use std::time::Duration;
 
 use super::edit::Edit;
 use super::workspace::Workspace;
+use crate::cargo::cargo;
 use crate::deadline::Finished;
+use crate::exercise::blank::blank;
 use crate::exercise::check::{Check, Outcome, Property, Verdict};
+use crate::exercise::parts::Part;
+use crate::exercise::{self, Files};
 use crate::steps::STEPS;
 
 /// How long a program may take of which something else is claimed than that it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the compiler may take.
+const BUILD: Duration = Duration::from_secs(600);
 
 /// What is claimed of an edited step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +40,9 @@ pub enum Claim {
     Refused(String),
     /// As an answer to an exercise it is accepted: all tests pass.
     Accepted,
+    /// It compiles without a word, and `cargo xtask check` finds something: a part of an exercise that is
+    /// not written. No block claims this; it has to be so for every part.
+    Unwritten,
 }
 
 impl Claim {
@@ -119,6 +129,31 @@ impl Edited {
     }
 }
 
+impl Edited {
+    /// The step with this part of its exercise unwritten.
+    ///
+    /// # Errors
+    ///
+    /// If the part's function cannot be found.
+    pub fn unwritten(root: &Path, step: &str, part: &Part) -> Result<Self, String> {
+        let originals = exercise::files(&root.join(step)).map_err(|error| error.to_string())?;
+        let mut files = blank(&originals, [part].into_iter())?;
+        files.retain(|path, file| originals.get(path) != Some(file));
+        let text = |files: &Files, path: &str| String::from_utf8_lossy(&files[path]).into_owned();
+        let texts = |all| {
+            files
+                .keys()
+                .map(move |path| (format!("{step}/{path}"), text(all, path)))
+        };
+        Ok(Self {
+            step: step.into(),
+            command: String::new(),
+            originals: texts(&originals).collect(),
+            files: texts(&files).collect(),
+        })
+    }
+}
+
 /// Tries edits on a copy of the workspace.
 #[derive(Debug)]
 pub struct Laboratory {
@@ -200,6 +235,26 @@ impl Laboratory {
                 match tests.iter().any(is_so) {
                     true => Ok(()),
                     false => Err(format!("the test does not fail: {:?}", tests[0].outcome)),
+                }
+            }
+            Claim::Unwritten => {
+                let mut build = cargo();
+                build.args(["check", "--quiet", "--package", step]);
+                let words = self.copy.run(self.copy.place(build), BUILD)?.output;
+                let check = Check {
+                    limit: self.never_ends,
+                    target: self.copy.target.clone(),
+                    compiler_prints: false,
+                    ..Check::new(&self.copy.root, step)
+                };
+                let verdict = check.run(|known| match known {
+                    Some(property) if !property.holds() => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                });
+                match verdict.map_err(|error| error.to_string())? {
+                    Verdict::Interrupted if words.is_empty() => Ok(()),
+                    Verdict::Checked(_) => Err("every property holds without it".into()),
+                    _ => Err(format!("the compiler says:\n{}", last_lines(&words))),
                 }
             }
             Claim::Accepted => {

@@ -104,7 +104,8 @@ impl Workspace {
         deadline::run(command, limit).map_err(|error| error.to_string())
     }
 
-    fn place(&self, mut command: Command) -> Command {
+    /// The command in this workspace, with a plain environment.
+    pub fn place(&self, mut command: Command) -> Command {
         command.current_dir(&self.root).env_remove("RUST_BACKTRACE");
         command.envs([
             ("CARGO_TERM_COLOR", "never"),
