@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -25,6 +26,9 @@ impl Finished {
     }
 }
 
+/// How often a command that prints nothing is looked after.
+const TICK: Duration = Duration::from_millis(50);
+
 const LONGEST_OUTPUT: usize = 1 << 20;
 
 /// The commands that run now. On Unix a process id here is also the id of the command's process group.
@@ -35,8 +39,25 @@ static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 /// # Errors
 ///
 /// If the command cannot be started, or the system refuses a pipe.
-pub fn run(mut command: Command, limit: Duration) -> io::Result<Finished> {
+pub fn run(command: Command, limit: Duration) -> io::Result<Finished> {
+    run_unless(&AtomicBool::new(false), command, limit)
+}
+
+/// The same, but as soon as `stop` is true, the deadline is now.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn run_unless(
+    stop: &AtomicBool,
+    mut command: Command,
+    limit: Duration,
+) -> io::Result<Finished> {
     let deadline = Instant::now() + limit;
+    let left = || match stop.load(Relaxed) {
+        true => Duration::ZERO,
+        false => deadline.saturating_duration_since(Instant::now()),
+    };
     let (mut reader, writer) = io::pipe()?;
     command.stdin(Stdio::null());
     command.stdout(writer.try_clone()?).stderr(writer);
@@ -54,9 +75,9 @@ pub fn run(mut command: Command, limit: Duration) -> io::Result<Finished> {
     });
 
     let mut output = Vec::new();
-    let in_time = read(&chunks, deadline, &mut output);
+    let in_time = read(&chunks, left, &mut output);
     let status = if in_time {
-        wait(&mut child, deadline)?
+        wait(&mut child, left)?
     } else {
         None
     };
@@ -64,38 +85,41 @@ pub fn run(mut command: Command, limit: Duration) -> io::Result<Finished> {
         end(&mut child);
         child.wait()?;
         // What was written before the end may still be in the pipe.
-        read(
-            &chunks,
-            Instant::now() + Duration::from_secs(1),
-            &mut output,
-        );
+        let end = Instant::now() + Duration::from_secs(1);
+        let left = || end.saturating_duration_since(Instant::now());
+        read(&chunks, left, &mut output);
     }
     running(|running| running.remove(&child.id()));
     let output = String::from_utf8_lossy(&output).into_owned();
     Ok(Finished { output, status })
 }
 
-/// Reads until the end of the output, or the deadline. Whether the end came first.
-fn read(chunks: &mpsc::Receiver<Vec<u8>>, deadline: Instant, output: &mut Vec<u8>) -> bool {
+/// Reads until the end of the output, or until no time is left. Whether the end came first.
+fn read(
+    chunks: &mpsc::Receiver<Vec<u8>>,
+    left: impl Fn() -> Duration,
+    output: &mut Vec<u8>,
+) -> bool {
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match chunks.recv_timeout(left) {
+        let left = left();
+        match chunks.recv_timeout(left.min(TICK)) {
             Ok(_) if left.is_zero() => return false, // it writes faster than this reads
             Ok(chunk) => {
                 let room = LONGEST_OUTPUT - output.len();
                 output.extend(chunk.into_iter().take(room));
             }
             Err(RecvTimeoutError::Disconnected) => return true,
-            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => return false,
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
 
-/// Waits for a process that has closed its output. `None` at the deadline.
-fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+/// Waits for a process that has closed its output. `None` if no time is left.
+fn wait(child: &mut Child, left: impl Fn() -> Duration) -> io::Result<Option<ExitStatus>> {
     loop {
         let status = child.try_wait()?;
-        if status.is_some() || Instant::now() >= deadline {
+        if status.is_some() || left().is_zero() {
             return Ok(status);
         }
         thread::sleep(Duration::from_millis(1));

@@ -535,7 +535,6 @@ fn a_test_that_never_ends_is_stopped() {
 #[test]
 fn a_signal_ends_a_check_with_its_tests() {
     use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
 
     let room = Room::new();
     let endless = "let file = std::fs::File::create(\"lock\").unwrap();
@@ -558,8 +557,7 @@ fn a_signal_ends_a_check_with_its_tests() {
         }
         thread::yield_now();
     };
-    let id = i32::try_from(check.child.id()).expect("it is a number");
-    kill(Pid::from_raw(id), Signal::SIGINT).expect("it is running");
+    kill(check.id(), Signal::SIGINT).expect("it is running");
     assert_eq!(check.child.wait().expect("it ends").code(), Some(130));
     let (ended, waits) = mpsc::channel();
     thread::spawn(move || ended.send(file.lock()));
@@ -650,6 +648,23 @@ impl Watch {
         Self { child, lines }
     }
 
+    /// With a signal that the program can handle, so that its tests end, too.
+    #[cfg(unix)]
+    fn end(&mut self) {
+        _ = nix::sys::signal::kill(self.id(), nix::sys::signal::Signal::SIGINT);
+    }
+
+    #[cfg(not(unix))]
+    fn end(&mut self) {
+        _ = self.child.kill();
+    }
+
+    #[cfg(unix)]
+    fn id(&self) -> nix::unistd::Pid {
+        let id = i32::try_from(self.child.id());
+        nix::unistd::Pid::from_raw(id.expect("it is a number"))
+    }
+
     fn wait_for(&self, text: &str) {
         let next = || self.lines.recv_timeout(Duration::from_secs(60));
         while !next()
@@ -661,7 +676,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        _ = self.child.kill();
+        self.end();
         _ = self.child.wait();
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -146,32 +147,45 @@ impl Check {
         let (mut started, mut running) = (0, BTreeMap::new());
         let mut known = BTreeMap::new();
         let (done, results) = mpsc::channel();
-        while known.len() < tests.len() {
-            let mut latest = None;
-            let is_busy = |start: &&Instant| start.elapsed() < BUSY;
-            if started < tests.len() && running.values().filter(is_busy).count() < at_once {
-                let test = &tests[started];
-                let command = self.command(test, &["--exact", &test.path, "--nocapture"]);
-                let (number, limit, done) = (started, self.limit, done.clone());
-                thread::spawn(move || {
-                    _ = done.send((number, deadline::run(command, limit))); // or it was broken off
-                });
-                running.insert(started, Instant::now());
-                started += 1;
-            } else if let Ok((number, finished)) = results.recv_timeout(TICK) {
-                running.remove(&number);
-                let property = Property {
-                    name: tests[number].name().into(),
-                    file: tests[number].file.clone(),
-                    outcome: outcome(&finished?),
-                };
-                latest = Some(&*known.entry(number).or_insert(property));
-            }
-            if progress(latest).is_break() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(known.into_values().collect()))
+        let stop = &AtomicBool::new(false);
+        thread::scope(|scope| {
+            let outcome = loop {
+                if known.len() == tests.len() {
+                    break Ok(Some(known.into_values().collect()));
+                }
+                let mut latest = None;
+                let is_busy = |start: &&Instant| start.elapsed() < BUSY;
+                if started < tests.len() && running.values().filter(is_busy).count() < at_once {
+                    let test = &tests[started];
+                    let command = self.command(test, &["--exact", &test.path, "--nocapture"]);
+                    let (number, done) = (started, done.clone());
+                    scope.spawn(move || {
+                        let finished = deadline::run_unless(stop, command, self.limit);
+                        _ = done.send((number, finished)); // or this was broken off
+                    });
+                    running.insert(started, Instant::now());
+                    started += 1;
+                } else if let Ok((number, finished)) = results.recv_timeout(TICK) {
+                    running.remove(&number);
+                    let outcome = match finished {
+                        Ok(finished) => outcome(&finished),
+                        Err(error) => break Err(error.into()),
+                    };
+                    let (name, file) = (tests[number].name().into(), tests[number].file.clone());
+                    let property = Property {
+                        name,
+                        file,
+                        outcome,
+                    };
+                    latest = Some(&*known.entry(number).or_insert(property));
+                }
+                if progress(latest).is_break() {
+                    break Ok(None);
+                }
+            };
+            stop.store(true, Relaxed); // ends the tests that still run
+            outcome
+        })
     }
 
     /// Builds some tests. Gives those that are to be run, or what the compiler said.
