@@ -11,3 +11,12 @@ pub mod script;
 pub mod soak;
 pub mod steps;
 pub mod timeline;
+
+/// The pages that belong to no step: their code is compiled and run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../book/choosing.md")]
+    mod choosing {}
+    #[doc = include_str!("../../book/go-to-rust.md")]
+    mod go_to_rust {}
+}
