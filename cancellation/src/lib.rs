@@ -3,17 +3,16 @@
 
 use std::error::Error;
 use std::fmt;
-use std::iter;
 use std::num::NonZeroUsize;
 use std::panic;
 use std::pin::pin;
 
 use async_channel::{Receiver, SendError, Sender, bounded};
 use tokio::select;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// What a worker reports when it ends; reads as the line to print.
+/// What a worker reports when it ends. Displays as the line to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The pool was cancelled.
@@ -21,7 +20,7 @@ pub enum Event {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// The queue is closed and empty.
+    /// The queue was closed and empty.
     Finished {
         /// The worker's id, from 1.
         worker: usize,
@@ -37,41 +36,46 @@ impl fmt::Display for Event {
     }
 }
 
-/// A fixed number of workers on one shared queue of jobs, until there are no more or it is cancelled.
+/// A fixed number of worker tasks on one shared queue of jobs, which can be cancelled.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Tasks that take jobs from the queue.
+    /// Number of worker tasks.
     pub workers: NonZeroUsize,
-    /// Jobs that may wait in the queue, and results that may wait to be read.
+    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
+    /// for all of them is allocated at the start.
     pub capacity: NonZeroUsize,
 }
 
 impl Pool {
-    /// Does `work` on every job that `produce` submits, hands each result to `on_result` in the
-    /// order they come, and returns the jobs that were submitted but never started: none, unless
-    /// `cancel` was cancelled.
+    /// Does `work` on every job that `submit_all` submits, and calls `on_result` with each result as
+    /// soon as it is there. Returns the jobs that never started: those left in the queue, in order,
+    /// then the refused one that `submit_all` returned. Without a cancel there are none.
     ///
-    /// `work` gets the worker's id, from 1, and the job. Cancelling is cooperative: jobs in hand
-    /// are finished and their results delivered, no other job is started, and `produce` learns of it
-    /// from `submit`. Once this returns, every worker has ended.
+    /// `work` gets the worker's id, from 1, and the job. After a cancel, `submit` refuses jobs, no
+    /// worker starts another one, those in flight are finished, and their results delivered. On a
+    /// runtime of several threads, a job that a worker is taking at the moment of the cancel may still
+    /// start. When this returns, every worker has ended.
     ///
-    /// Dropping the future instead aborts the workers where they wait.
+    /// Dropping the future aborts the workers where they wait, and the jobs that they have in flight.
     ///
     /// # Panics
     ///
-    /// If `produce`, `work`, `on_result` or `observe` does. A panic in `work` or `observe` ends its
-    /// worker, and the others do the jobs that are left before it reaches the caller; the other two
-    /// abort the workers.
+    /// If `submit_all`, `work`, `on_result` or `observe` panics, with the same panic. A panic in `work`
+    /// or `observe` ends one worker, and the others do the remaining jobs first; without any other,
+    /// the remaining jobs are dropped. A panic in `submit_all` or `on_result` aborts the workers.
+    ///
+    /// If the runtime shuts down meanwhile, there is no panic: the jobs in flight are lost, and this
+    /// returns the others.
     pub async fn run<J, R, W>(
         self,
         cancel: CancellationToken,
-        produce: impl AsyncFnOnce(Submitter<J>),
+        submit_all: impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>>,
         work: impl Fn(usize, J) -> W + Clone + Send + 'static,
         mut on_result: impl FnMut(R),
         observe: impl Fn(Event) + Clone + Send + 'static,
     ) -> Vec<J>
     where
-        J: Send + 'static,
+        J: Send + 'static, // tokio's `spawn` asks for `Send` and `'static`
         R: Send + 'static,
         W: Future<Output = R> + Send + 'static,
     {
@@ -84,55 +88,59 @@ impl Pool {
             let (work, observe) = (work.clone(), observe.clone());
             workers.spawn(worker(id, cancel, queue, reply, work, observe));
         }
-        drop(reply); // from here on only the workers hold it
+        drop(reply); // now only the workers hold this
 
-        let produce = produce(Submitter {
-            queue: submit,
-            cancel,
-        });
-        let consume = async {
+        let submitter = Submitter { submit, cancel };
+        let read_all = async {
             while let Ok(result) = results.recv().await {
                 on_result(result);
-            } // the last worker is gone, and its `reply` with it
-            queue.close(); // so what is submitted now is refused
+            } // the last worker has dropped its `reply`
+            queue.close(); // refuses the job that may still wait for room
         };
-        tokio::join!(biased; produce, consume);
+        let (submitted, ()) = tokio::join!(biased; submit_all(submitter), read_all);
 
         while let Some(ended) = workers.join_next().await {
-            ended.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+            if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+                panic::resume_unwind(panic);
+            }
         }
-        iter::from_fn(|| queue.try_recv().ok()).collect()
+        let queued = std::iter::from_fn(|| queue.try_recv().ok());
+        let refused = submitted.err().map(|Refused(job)| job);
+        queued.chain(refused).collect()
     }
 }
 
-/// Hands in jobs; dropping it closes the queue.
+/// Submits jobs to a pool. Dropping it closes the queue.
 #[derive(Debug)]
 pub struct Submitter<J> {
-    queue: Sender<J>,
+    submit: Sender<J>,
     cancel: CancellationToken,
 }
 
 impl<J> Submitter<J> {
-    /// Hands in a job, waiting while the queue is full.
+    /// Submits a job, waiting while the queue is full.
     ///
     /// # Errors
     ///
     /// [`Refused`], with the job, if the pool was cancelled or has ended.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
-        let mut send = pin!(self.queue.send(job));
+        if self.cancel.is_cancelled() {
+            return Err(Refused(job));
+        }
+        let mut send = pin!(self.submit.send(job));
         let sent = select! {
-            biased;
+            biased; // first look for room, then wait for room or for the cancel
+            sent = &mut send => sent,
             () = self.cancel.cancelled() => {
-                self.queue.close(); // now the send cannot wait any longer: it gives the job back
+                self.submit.close(); // so that `send` waits no longer, and gives the job back
                 send.await
             }
-            sent = &mut send => sent,
         };
         sent.map_err(|SendError(job)| Refused(job))
     }
 }
 
-/// The pool takes no more jobs: here is the one it did not take.
+/// The pool takes no more jobs. This is the job that it did not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused<J>(pub J);
 
@@ -144,7 +152,7 @@ impl<J> fmt::Display for Refused<J> {
 
 impl<J: fmt::Debug> Error for Refused<J> {}
 
-/// Works until cancelled, the queue is closed and empty, or nobody reads results any more.
+/// Works until the pool is cancelled, the queue is closed and empty, or the results are no longer read.
 async fn worker<J, R, W: Future<Output = R>>(
     id: usize,
     cancel: CancellationToken,
@@ -153,18 +161,27 @@ async fn worker<J, R, W: Future<Output = R>>(
     work: impl Fn(usize, J) -> W,
     observe: impl Fn(Event),
 ) {
-    let mut cancelled = pin!(cancel.cancelled());
-    loop {
-        let job = select! {
-            biased; // cancellation first: a fair choice would go on starting jobs after it
-            () = &mut cancelled => return observe(Event::ShuttingDown { worker: id }),
-            job = queue.recv() => job,
-        };
-        let Ok(job) = job else {
-            return observe(Event::Finished { worker: id });
-        };
+    while let Some(job) = next_job(&cancel, &queue).await {
         if reply.send(work(id, job).await).await.is_err() {
-            return observe(Event::Finished { worker: id });
+            return;
         }
+    }
+    observe(match cancel.is_cancelled() {
+        true => Event::ShuttingDown { worker: id },
+        false => Event::Finished { worker: id },
+    });
+}
+
+/// Takes the next job: none if the pool is cancelled, or the queue is closed and empty.
+async fn next_job<J>(cancel: &CancellationToken, queue: &Receiver<J>) -> Option<J> {
+    if !cancel.is_cancelled()
+        && let Ok(job) = queue.try_recv()
+    {
+        return Some(job); // waiting below, even for what is there, costs more than a short job
+    }
+    select! {
+        biased; // cancellation first: a choice at random would go on starting jobs after it
+        () = cancel.cancelled() => None,
+        job = queue.recv() => job.ok(),
     }
 }

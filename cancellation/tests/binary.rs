@@ -1,26 +1,40 @@
-//! What the program prints, and how it takes its flags.
+//! What the program prints, and how it takes its flags and signals.
 
 use std::collections::BTreeMap;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Child, Stdio};
 use std::process::{Command, Output};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+/// How long a test waits for the program.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_cancellation"))
+}
+
 /// Runs the program and fails, instead of hanging, if it does not end.
 fn cancellation(flags: &[&str]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_cancellation"));
+    let mut program = program();
     program.args(flags);
     let (done, output) = mpsc::channel();
     thread::spawn(move || done.send(program.output()));
-    let output = output.recv_timeout(Duration::from_secs(60));
+    let output = output.recv_timeout(DEADLINE);
     output
-        .expect("it ends within a minute")
+        .expect("it ends in time")
         .expect("the program can be started")
 }
 
-fn lines(text: &[u8]) -> Vec<String> {
-    let text = str::from_utf8(text).expect("only text is printed");
-    text.lines().map(without_worker).collect()
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("only text is printed")
+}
+
+fn lines(printed: &[u8]) -> Vec<String> {
+    text(printed).lines().map(without_worker).collect()
 }
 
 /// The line without the worker's id, which may differ from run to run.
@@ -41,8 +55,9 @@ fn facts(lines: &[String]) -> BTreeMap<&str, usize> {
     facts
 }
 
-fn position(lines: &[String], line: &str) -> Option<usize> {
-    lines.iter().position(|other| other == line)
+fn position(lines: &[String], line: &str) -> usize {
+    let position = lines.iter().position(|other| other == line);
+    position.unwrap_or_else(|| panic!("{line:?} is not printed"))
 }
 
 /// The numbers of the jobs on the lines that read so, in order.
@@ -116,45 +131,36 @@ fn prints_the_articles_lines() {
 fn the_articles_timeout_loses_nothing() {
     let output = cancellation(&["--speed", "20"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_every_job_is_accounted_for(&output);
+    assert_every_job_is_accounted_for(&output, 3);
 }
 
 #[test]
 fn jobs_that_never_started_are_named() {
-    let output = cancellation(&["--speed", "20", "--timeout", "3"]);
+    let output = cancellation(&["--speed", "20", "--timeout", "3", "--workers", "1"]);
     assert_eq!(output.status.code(), Some(0));
-    let named = assert_every_job_is_accounted_for(&output);
+    let named = assert_every_job_is_accounted_for(&output, 1);
     assert!(
-        named.ends_with(&[7, 8, 9, 10]),
-        "job 7 is due with the timeout, which comes first"
+        named.ends_with(&[4, 5, 6, 7, 8, 9, 10]),
+        "jobs 4 to 6 wait in the queue, and job 7 is due after the timeout: {named:?}"
     );
 }
 
+/// Job 1 is in flight at the timeout.
 #[test]
-fn of_many_jobs_that_never_started_only_the_first_are_named() {
-    for (jobs, last) in [
-        ("20", "Job 20 never started"),
-        ("30", "... nor did 10 more jobs"),
+fn of_many_jobs_that_never_started_only_the_first_20_are_named() {
+    for (jobs, more) in [
+        ("21", None),
+        ("31", Some("... nor did 10 more jobs")),
+        (
+            "18446744073709551615",
+            Some("... nor did 18446744073709551594 more jobs"),
+        ),
     ] {
-        let output = cancellation(&["--timeout", "0", "--jobs", jobs]);
-        let lines = lines(&output.stderr);
-        assert_eq!(lines.last().map(String::as_str), Some(last), "{lines:?}");
+        let output = cancellation(&["--timeout", "1e-9", "--speed", "10", "--jobs", jobs]);
+        let mut expected = Vec::from_iter((2..=21).map(|job| format!("Job {job} never started")));
+        expected.extend(more.map(String::from));
+        assert_eq!(lines(&output.stderr), expected);
     }
-}
-
-#[test]
-fn a_timeout_of_0_starts_no_job() {
-    let output = cancellation(&["--timeout", "0"]);
-    assert_eq!(output.status.code(), Some(0));
-    let named = assert_every_job_is_accounted_for(&output);
-    assert_eq!(named, Vec::from_iter(1..=10));
-    insta::assert_snapshot!(lines(&output.stdout).join("\n"), @r"
-    Producer stopping due to context cancellation
-    Worker # shutting down
-    Worker # shutting down
-    Worker # shutting down
-    Worker pool shut down
-    ");
 }
 
 #[test]
@@ -171,8 +177,8 @@ fn no_jobs_end_at_once() {
     ");
 }
 
-/// Checks the output of 10 jobs on 3 workers, and returns the jobs that never started.
-fn assert_every_job_is_accounted_for(output: &Output) -> Vec<usize> {
+/// Checks the output of 10 jobs, and returns the jobs that never started.
+fn assert_every_job_is_accounted_for(output: &Output, workers: usize) -> Vec<usize> {
     let named = jobs(&lines(&output.stderr), "Job ", " never started");
     let lines = lines(&output.stdout);
     let facts = facts(&lines);
@@ -191,9 +197,105 @@ fn assert_every_job_is_accounted_for(output: &Output) -> Vec<usize> {
     );
     assert_eq!(
         count("Worker # shutting down") + count("Worker # finished"),
-        3
+        workers
     );
     assert_eq!(lines.last().expect("not empty"), "Worker pool shut down");
     assert_eq!([started, named.clone()].concat(), Vec::from_iter(1..=10));
     named
+}
+
+/// Job 2 is in flight, and jobs 3 and 4 wait in the queue.
+#[cfg(unix)]
+#[test]
+fn the_first_signal_finishes_the_jobs_in_flight_and_loses_none() {
+    for signal in ["INT", "TERM"] {
+        let mut running = Running::start(&["--workers", "1", "--speed", "2"]);
+        running.wait_for("Sent job 4");
+        send(signal, &running.program);
+        let output = running.end();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        assert_every_job_is_accounted_for(&output, 1);
+    }
+}
+
+/// The timeout comes while job 1 is in flight, which goes on for two seconds.
+#[cfg(unix)]
+#[test]
+fn after_the_timeout_the_first_signal_lets_the_job_in_flight_finish() {
+    let flags = ["--workers", "1", "--speed", "0.5", "--timeout", "0.1"];
+    let mut running = Running::start(&flags);
+    running.wait_for("Producer stopping due to context cancellation");
+    send("INT", &running.program);
+    let output = running.end();
+    assert_eq!(output.status.code(), Some(130));
+    let named = assert_every_job_is_accounted_for(&output, 1);
+    assert_eq!(named, Vec::from_iter(2..=10));
+}
+
+/// A program that runs, and the lines that it prints.
+#[cfg(unix)]
+struct Running {
+    program: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+#[cfg(unix)]
+impl Running {
+    fn start(flags: &[&str]) -> Self {
+        let mut program = program()
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stdout = program.stdout.take().expect("stdout is piped");
+        let (line, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut all = BufReader::new(stdout).lines().map_while(Result::ok);
+            all.try_for_each(|text| line.send(text))
+        });
+        let seen = Vec::new();
+        Self {
+            program,
+            lines,
+            seen,
+        }
+    }
+
+    /// Waits until the program prints this line.
+    fn wait_for(&mut self, expected: &str) {
+        while self.seen.last().is_none_or(|line| line != expected) {
+            let line = self.lines.recv_timeout(DEADLINE);
+            self.seen.push(line.expect("it prints the line in time"));
+        }
+    }
+
+    /// Waits until the program has ended.
+    fn end(mut self) -> Output {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(line) => self.seen.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    _ = self.program.kill();
+                    panic!("it does not end: {:?}", self.seen);
+                }
+            }
+        }
+        let output = self.program.wait_with_output();
+        let output = output.expect("the program was started");
+        Output {
+            stdout: self.seen.join("\n").into(),
+            ..output
+        }
+    }
+}
+
+/// Sends the signal of this name.
+#[cfg(unix)]
+fn send(signal: &str, program: &Child) {
+    let process = program.id().to_string();
+    let kill = Command::new("kill").args(["-s", signal, &process]).status();
+    assert!(kill.expect("there is a kill").success());
 }

@@ -1,16 +1,20 @@
-//! What makes it a pool, and what a cancel loses: nothing. The clock is paused, so time is simulated.
+//! What a cancel stops, and that it loses nothing. With a paused clock, time is simulated and exact.
 
+use std::cell::Cell;
 use std::fmt::Display;
+use std::future::pending;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use cancellation::{Event, Pool, Refused, Submitter};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Barrier, oneshot};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -30,15 +34,40 @@ async fn with_deadline<T>(test: impl Future<Output = T>) -> T {
     timeout(day, test).await.expect("it ends within a day")
 }
 
-/// A producer that submits `jobs` until one is refused.
-fn submit_all<J>(jobs: impl IntoIterator<Item = J>) -> impl AsyncFnOnce(Submitter<J>) {
+/// Submits `jobs` one after the other, until one is refused.
+fn submit_all<J>(
+    jobs: impl IntoIterator<Item = J>,
+) -> impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>> {
     async |submitter| {
         for job in jobs {
-            if submitter.submit(job).await.is_err() {
-                return;
-            }
+            submitter.submit(job).await?;
         }
+        Ok(())
     }
+}
+
+/// Gives the submitter to the task that waits for it. The pool then takes jobs until it is cancelled.
+fn give_away<J>(
+    give: oneshot::Sender<Submitter<J>>,
+) -> impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>> {
+    async |submitter| {
+        _ = give.send(submitter); // an error: the task has ended
+        Ok(())
+    }
+}
+
+fn several_threads() -> Runtime {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build();
+    runtime.expect("four threads can be started")
+}
+
+/// Polls once, so that the pool starts, and then no more.
+fn poll_once(run: Pin<&mut impl Future>) {
+    let ended = run.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(ended.is_pending(), "it ends at once");
 }
 
 fn alive_tasks() -> usize {
@@ -80,19 +109,16 @@ async fn scenario(workers: usize, timeout: Duration) -> String {
     };
     let run = async {
         let mut jobs = 1..=10;
-        let mut refused = None;
-        let mut ticks = interval(SECOND / 2);
-        ticks.tick().await; // the first one is now
-        let produce = async |submitter: Submitter<usize>| {
+        let submit_all = async |submitter: Submitter<usize>| {
             for job in jobs.by_ref() {
-                if let Err(Refused(job)) = submitter.submit(job).await {
-                    refused = Some(job);
-                    return log.say("Producer stopping due to context cancellation");
-                }
+                let submitted = submitter.submit(job).await;
+                submitted
+                    .inspect_err(|_| log.say("Producer stopping due to context cancellation"))?;
                 log.say(format_args!("Sent job {job}"));
-                cancel.run_until_cancelled(ticks.tick()).await;
+                cancel.run_until_cancelled(sleep(SECOND / 2)).await;
             }
             log.say("All jobs sent, closing channel");
+            Ok(())
         };
         let work_log = log.clone();
         let work = move |worker, job| {
@@ -108,25 +134,18 @@ async fn scenario(workers: usize, timeout: Duration) -> String {
         let observe = move |event: Event| event_log.say(event);
 
         let unstarted = pool(workers, 100)
-            .run(cancel.clone(), produce, work, on_result, observe)
+            .run(cancel.clone(), submit_all, work, on_result, observe)
             .await;
         log.say("Worker pool shut down");
 
-        for job in unstarted {
-            log.say(format_args!("Job {job} was handed back"));
-        }
-        if let Some(job) = refused {
-            log.say(format_args!("Job {job} was refused"));
-        }
-        for job in jobs {
-            log.say(format_args!("Job {job} was not submitted"));
-        }
+        log.say(format_args!("handed back: {unstarted:?}"));
+        log.say(format_args!("not submitted: {:?}", Vec::from_iter(jobs)));
     };
     with_deadline(async { tokio::join!(biased; cancel_in_time, run) }).await;
     text(transcript)
 }
 
-/// The timeout falls on the end of job 9, with job 10 in hand: both results are delivered.
+/// The timeout falls on the end of job 9, with job 10 in flight: both results are delivered.
 #[tokio::test(start_paused = true)]
 async fn the_articles_scenario() {
     insta::assert_snapshot!(scenario(3, 5 * SECOND).await, @r"
@@ -165,6 +184,8 @@ async fn the_articles_scenario() {
     5.5 s  Worker 2 shutting down
     5.5 s  Result: 20
     5.5 s  Worker pool shut down
+    5.5 s  handed back: []
+    5.5 s  not submitted: []
     ");
 }
 
@@ -194,14 +215,12 @@ async fn a_timeout_before_all_jobs_are_sent() {
     3.5 s  Worker 2 shutting down
     3.5 s  Result: 12
     3.5 s  Worker pool shut down
-    3.5 s  Job 7 was refused
-    3.5 s  Job 8 was not submitted
-    3.5 s  Job 9 was not submitted
-    3.5 s  Job 10 was not submitted
+    3.5 s  handed back: [7]
+    3.5 s  not submitted: [8, 9, 10]
     ");
 }
 
-/// One worker falls behind, so some jobs wait in the queue.
+/// One worker falls behind, so jobs 4 to 6 wait in the queue. Job 7 is refused.
 #[tokio::test(start_paused = true)]
 async fn a_timeout_while_jobs_wait_in_the_queue() {
     insta::assert_snapshot!(scenario(1, 3 * SECOND).await, @r"
@@ -220,13 +239,8 @@ async fn a_timeout_while_jobs_wait_in_the_queue() {
     3.0 s  Worker 1 shutting down
     3.0 s  Result: 6
     3.0 s  Worker pool shut down
-    3.0 s  Job 4 was handed back
-    3.0 s  Job 5 was handed back
-    3.0 s  Job 6 was handed back
-    3.0 s  Job 7 was refused
-    3.0 s  Job 8 was not submitted
-    3.0 s  Job 9 was not submitted
-    3.0 s  Job 10 was not submitted
+    3.0 s  handed back: [4, 5, 6, 7]
+    3.0 s  not submitted: [8, 9, 10]
     ");
 }
 
@@ -264,6 +278,360 @@ async fn without_a_cancel_every_worker_finishes() {
     );
 }
 
+/// Each job in turn cancels the pool as it ends, when other jobs end and the queue is not empty.
+#[tokio::test(start_paused = true)]
+async fn no_job_starts_after_the_cancel_and_none_is_lost() {
+    for (workers, capacity) in [(1, 1), (1, 100), (3, 1), (3, 100), (8, 3)] {
+        for last in 1..=30 {
+            let cancel = CancellationToken::new();
+            let (starter, started) = mpsc::channel();
+            let (observer, events) = mpsc::channel();
+            let work = {
+                let cancel = cancel.clone();
+                move |_, job| {
+                    assert!(!cancel.is_cancelled(), "job {job} starts after the cancel");
+                    starter.send(job).expect("the test keeps the receiver");
+                    let cancel = cancel.clone();
+                    async move {
+                        sleep(SECOND).await;
+                        if job == last {
+                            cancel.cancel();
+                        }
+                        job
+                    }
+                }
+            };
+            let observe = move |event| observer.send(event).expect("the test keeps the receiver");
+
+            let mut jobs = 1..=40;
+            let submit_all = submit_all(jobs.by_ref());
+            let mut done = Vec::new();
+            let on_result = |job| done.push(job);
+            let run = pool(workers, capacity).run(cancel, submit_all, work, on_result, observe);
+            let unstarted = with_deadline(run).await;
+            assert_eq!(alive_tasks(), 0, "a worker is left");
+
+            let started = Vec::from_iter(started);
+            done.sort_unstable();
+            assert_eq!(done, started, "what was started is finished");
+            assert!(done.contains(&last));
+            let all = started.into_iter().chain(unstarted).chain(jobs);
+            assert_eq!(
+                Vec::from_iter(all),
+                Vec::from_iter(1..=40),
+                "workers {workers}, capacity {capacity}, cancelled by job {last}"
+            );
+            let mut events = Vec::from_iter(events);
+            events.sort_by_key(Event::to_string);
+            assert_eq!(
+                events,
+                Vec::from_iter((1..=workers).map(|worker| Event::ShuttingDown { worker }))
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_before_the_start_every_job_is_refused() {
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let mut refused = Vec::new();
+    let submit_all = async |submitter: Submitter<_>| {
+        for job in 1..=5 {
+            refused.extend(submitter.submit(job).await.err());
+        }
+        Ok(())
+    };
+    let work = async |_, job| panic!("job {job} starts");
+    let run = pool(3, 100).run(cancel, submit_all, work, |()| {}, |_| {});
+    assert_eq!(with_deadline(run).await, []);
+    assert_eq!(refused, [1, 2, 3, 4, 5].map(Refused));
+}
+
+/// Nothing waits between the first `submit` and the cancel, so no worker has run yet.
+#[tokio::test(start_paused = true)]
+async fn cancelled_before_a_worker_runs_every_job_is_handed_back() {
+    let cancel = CancellationToken::new();
+    let submit_all = async |submitter: Submitter<_>| {
+        for job in 1..=5 {
+            submitter.submit(job).await?;
+        }
+        cancel.cancel();
+        submitter.submit(6).await
+    };
+    let work = async |_, job| panic!("job {job} starts");
+    let run = pool(3, 100).run(cancel.clone(), submit_all, work, |()| {}, |_| {});
+    assert_eq!(with_deadline(run).await, [1, 2, 3, 4, 5, 6]);
+}
+
+/// Both wake the workers, which wait for either. In 20 rounds, a choice at random starts a job.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_comes_together_with_the_cancel_does_not_start() {
+    for _ in 0..20 {
+        let cancel = CancellationToken::new();
+        let submit_all = async |submitter: Submitter<_>| {
+            sleep(SECOND).await; // the workers wait
+            submitter.submit(1).await?;
+            cancel.cancel();
+            Ok(())
+        };
+        let work = async |_, job| panic!("job {job} starts");
+        let run = pool(3, 100).run(cancel.clone(), submit_all, work, |()| {}, |_| {});
+        assert_eq!(with_deadline(run).await, [1]);
+    }
+}
+
+/// On several threads a worker that is taking a job at the moment of the cancel may start it.
+#[test]
+fn on_several_threads_a_cancel_loses_no_job() {
+    several_threads().block_on(async {
+        for last in 1..=200 {
+            let cancel = CancellationToken::new();
+            let has_returned = Arc::new(AtomicBool::new(false));
+            let (starter, started) = mpsc::channel();
+            let work = {
+                let cancel = cancel.clone();
+                move |_, job| {
+                    let start = (job, has_returned.load(SeqCst));
+                    starter.send(start).expect("the test keeps the receiver");
+                    let (cancel, has_returned) = (cancel.clone(), has_returned.clone());
+                    async move {
+                        if job == last {
+                            cancel.cancel();
+                            has_returned.store(true, SeqCst);
+                        }
+                        job
+                    }
+                }
+            };
+            let mut jobs = 1..=300;
+            let mut done = Vec::new();
+            let on_result = |job| done.push(job);
+            let run = pool(4, 8).run(cancel, submit_all(jobs.by_ref()), work, on_result, |_| {});
+            let run = timeout(60 * SECOND, run);
+            let unstarted = run.await.expect("it ends within a minute");
+
+            let (mut started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
+            let late = late.into_iter().filter(|&late| late).count();
+            assert!(late <= 4, "{late} jobs start after the cancel");
+            started.sort_unstable();
+            done.sort_unstable();
+            assert_eq!(done, started, "what was started is finished");
+            let mut all = Vec::from_iter(started.into_iter().chain(unstarted).chain(jobs));
+            all.sort_unstable();
+            assert_eq!(all, Vec::from_iter(1..=300), "cancelled by job {last}");
+        }
+    });
+}
+
+/// A job in flight takes 10 seconds and another waits in the queue. `submit` waits for neither.
+#[tokio::test(start_paused = true)]
+async fn a_submit_that_waits_for_room_is_refused_at_once() {
+    let (log, transcript) = Log::new();
+    let cancel = CancellationToken::new();
+    let cancel_twice = async {
+        for seconds in [1, 2] {
+            sleep(seconds * SECOND).await;
+            log.say("cancel");
+            cancel.cancel();
+        }
+    };
+    let run = async {
+        let submit_all = async |submitter: Submitter<_>| {
+            for job in 1..=4 {
+                let submitted = submitter.submit(job).await;
+                log.say(format_args!("submit {job}: {submitted:?}"));
+            }
+            Ok(())
+        };
+        let work = async |_, job| {
+            sleep(10 * SECOND).await;
+            job
+        };
+        let on_result = |job| log.say(format_args!("{job} is done"));
+        let event_log = log.clone();
+        let observe = move |event| event_log.say(event);
+        let unstarted = pool(1, 1)
+            .run(cancel.clone(), submit_all, work, on_result, observe)
+            .await;
+        log.say(format_args!("handed back: {unstarted:?}"));
+    };
+    with_deadline(async { tokio::join!(run, cancel_twice) }).await;
+    insta::assert_snapshot!(text(transcript), @r"
+    0.0 s  submit 1: Ok(())
+    0.0 s  submit 2: Ok(())
+    1.0 s  cancel
+    1.0 s  submit 3: Err(Refused(3))
+    1.0 s  submit 4: Err(Refused(4))
+    3.0 s  cancel
+    10.0 s  Worker 1 shutting down
+    10.0 s  1 is done
+    10.0 s  handed back: [2]
+    ");
+}
+
+/// A submitter that outlives `submit_all` keeps the pool waiting for jobs until the cancel.
+#[tokio::test(start_paused = true)]
+async fn after_the_end_submit_refuses_jobs() {
+    let cancel = CancellationToken::new();
+    let mut kept = None;
+    let submit_all = async |submitter: Submitter<_>| {
+        submitter.submit(1).await?;
+        kept = Some(submitter);
+        Ok(())
+    };
+    let mut done = Vec::new();
+    let work = async |_, job| job;
+    let on_result = |job| done.push(job);
+    let run = pool(3, 1).run(cancel.clone(), submit_all, work, on_result, |_| {});
+    let later = async {
+        sleep(SECOND).await;
+        cancel.cancel();
+    };
+    let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
+    assert_eq!((done, unstarted), (vec![1], vec![]));
+
+    let submitter = kept.expect("it was kept");
+    let refused = with_deadline(submitter.submit(2)).await;
+    assert_eq!(refused, Err(Refused(2)));
+}
+
+/// Nothing cancels, and the submitter waits for room in a task of its own.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_run_aborts_its_workers_and_refuses_jobs() {
+    let (give, take) = oneshot::channel();
+    let outside = tokio::spawn(async {
+        let submitter: Submitter<_> = take.await.expect("`run` gives it away");
+        loop {
+            if let Err(Refused(job)) = submitter.submit(1).await {
+                return job;
+            }
+        }
+    });
+    let (starter, started) = mpsc::channel();
+    let work = move |_, _| {
+        starter.send(()).expect("the test keeps the receiver");
+        sleep(SECOND)
+    };
+    let begin = Instant::now();
+    let cancel = CancellationToken::new();
+    let run = pool(3, 2).run(cancel, give_away(give), work, drop, |_| {});
+    timeout(SECOND * 5 / 2, run)
+        .await
+        .expect_err("it does not end, and is dropped at 2.5 seconds");
+
+    assert_eq!(with_deadline(outside).await.expect("no panic"), 1);
+    assert_eq!(begin.elapsed(), SECOND * 5 / 2, "refused at once");
+    sleep(MILLISECOND).await; // the workers have been aborted: now they end
+    assert_eq!(alive_tasks(), 0);
+    assert_eq!(started.iter().count(), 9, "3 workers, 3 seconds begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
+    let (doer, done) = mpsc::channel();
+    let work = async |_, job| if job == 3 { panic!("job 3") } else { job };
+    let on_result = move |job| doer.send(job).expect("the test keeps the receiver");
+    let cancel = CancellationToken::new();
+    let run = pool(2, 1).run(cancel, submit_all(0..100), work, on_result, |_| {});
+    assert_panics(run, "job 3").await;
+    let mut done = Vec::from_iter(done);
+    done.sort_unstable();
+    let others = (0..100).filter(|&job| job != 3);
+    assert_eq!(
+        done,
+        Vec::from_iter(others),
+        "the other worker does the other jobs"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_every_worker_ends_the_pool_and_drops_the_jobs() {
+    let job = Arc::new(());
+    let jobs = std::iter::repeat(job.clone());
+    let work = async |_, _| panic!("every job");
+    let cancel = CancellationToken::new();
+    let run = pool(2, 1).run(cancel, submit_all(jobs), work, |()| {}, |_| {});
+    assert_panics(run, "every job").await;
+    assert_eq!(Arc::strong_count(&job), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_elsewhere_ends_the_pool() {
+    let work = async |_, job| {
+        sleep(SECOND).await;
+        job
+    };
+    let cancel = CancellationToken::new;
+    let on_result = |_| panic!("no more results");
+    let run = pool(3, 1).run(cancel(), submit_all(0..), work, on_result, |_| {});
+    assert_panics(run, "no more results").await;
+
+    let submit_all_but = async |submitter: Submitter<_>| {
+        submitter.submit(1).await?;
+        panic!("no more jobs");
+    };
+    let run = pool(3, 1).run(cancel(), submit_all_but, work, drop, |_| {});
+    assert_panics(run, "no more jobs").await;
+
+    let observe = |_| panic!("no more events");
+    let run = pool(3, 1).run(cancel(), submit_all(0..5), work, drop, observe);
+    assert_panics(run, "no more events").await;
+}
+
+/// Checks that `run` panics with this text, and that no worker survives.
+async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expected: &str) {
+    let tasks = LocalSet::new();
+    let ended = tasks.spawn_local(with_deadline(run));
+    let panic = tasks.run_until(ended).await.err().expect("it panics");
+    assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
+    sleep(MILLISECOND).await; // the workers have been aborted: now they end
+    assert_eq!(alive_tasks(), 0);
+}
+
+/// The workers are in a runtime of their own. Job 1 is in flight when it shuts down.
+#[test]
+fn when_the_runtime_shuts_down_run_returns_the_jobs_that_never_started() {
+    let workers = several_threads();
+    let (starter, started) = mpsc::channel();
+    let work = move |_, job| {
+        starter.send(job).expect("the test keeps the receiver");
+        pending::<()>()
+    };
+    let cancel = CancellationToken::new();
+    let mut run = pin!(pool(1, 10).run(cancel, submit_all(1..=3), work, drop, |_| {}));
+    let entered = workers.enter();
+    poll_once(run.as_mut());
+    drop(entered);
+    let first = started.recv_timeout(60 * SECOND);
+    assert_eq!(first.expect("it starts within a minute"), 1);
+    workers.shutdown_background();
+
+    let run = async { timeout(60 * SECOND, run).await };
+    let unstarted = several_threads().block_on(run);
+    assert_eq!(unstarted.expect("it ends within a minute"), [2, 3]);
+}
+
+#[test]
+fn a_runtime_without_timers_is_enough() {
+    let runtime = Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without input and output asks for nothing");
+    let mut done = Vec::new();
+    let work = async |_, job| job;
+    let on_result = |job| done.push(job);
+    let cancel = CancellationToken::new();
+    let unstarted =
+        runtime.block_on(pool(1, 1).run(cancel, submit_all(1..=3), work, on_result, |_| {}));
+    assert_eq!((done, unstarted), (vec![1, 2, 3], vec![]));
+}
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
+}
+
+// Shared properties.
+
 /// The jobs can only end if all of them have started.
 #[tokio::test(start_paused = true)]
 async fn as_many_jobs_run_at_once_as_there_are_workers() {
@@ -290,16 +658,16 @@ async fn as_many_jobs_run_at_once_as_there_are_workers() {
 #[tokio::test(start_paused = true)]
 async fn never_more_jobs_run_at_once_than_there_are_workers() {
     for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let peak = Arc::new(AtomicUsize::new(0));
         let work = {
-            let counts = counts.clone();
+            let (in_flight, peak) = (in_flight.clone(), peak.clone());
             move |_, job| {
-                let counts = counts.clone();
+                peak.fetch_max(in_flight.fetch_add(1, SeqCst) + 1, SeqCst);
+                let in_flight = in_flight.clone();
                 async move {
-                    let (in_flight, peak) = &*counts;
-                    peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
                     sleep(job % 3 * MILLISECOND).await; // some end together, some at once
-                    in_flight.fetch_sub(1, Relaxed);
+                    in_flight.fetch_sub(1, SeqCst);
                 }
             }
         };
@@ -307,15 +675,14 @@ async fn never_more_jobs_run_at_once_than_there_are_workers() {
         let run = pool(workers, capacity).run(cancel, submit_all(0..500_u32), work, drop, |_| {});
         with_deadline(run).await;
 
-        let (in_flight, peak) = &*counts;
-        assert_eq!(in_flight.load(Relaxed), 0, "a job runs after the end");
-        assert_eq!(peak.load(Relaxed), workers, "jobs at once");
+        assert_eq!(in_flight.load(SeqCst), 0, "a job runs after the end");
+        assert_eq!(peak.load(SeqCst), workers, "jobs at once");
     }
 }
 
 /// Job 1 is long: worker 2 takes one short job after another, until worker 1 is free first.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_free_first_takes_the_next_job() {
+async fn the_worker_that_is_free_first_takes_the_next_job() {
     let (log, transcript) = Log::new();
     let work = move |worker, (job, seconds)| {
         let log = log.clone();
@@ -359,268 +726,64 @@ async fn every_job_is_done_once_at_any_capacity() {
     }
 }
 
-/// Each job in turn cancels the pool as it ends, when other jobs end and the queue is not empty.
 #[tokio::test(start_paused = true)]
-async fn no_job_starts_after_the_cancel_and_none_is_lost() {
-    for (workers, capacity) in [(1, 1), (1, 100), (3, 1), (3, 100), (8, 3)] {
-        for last in 1..=30 {
-            let cancel = CancellationToken::new();
-            let (starter, started) = mpsc::channel();
-            let (observer, events) = mpsc::channel();
-            let work = {
-                let cancel = cancel.clone();
-                move |_, job| {
-                    assert!(!cancel.is_cancelled(), "job {job} starts after the cancel");
-                    starter.send(job).expect("the test keeps the receiver");
-                    let cancel = cancel.clone();
-                    async move {
-                        sleep(SECOND).await;
-                        if job == last {
-                            cancel.cancel();
-                        }
-                        job
-                    }
-                }
-            };
-            let observe = move |event| observer.send(event).expect("the test keeps the receiver");
+async fn one_worker_takes_the_jobs_in_order() {
+    let mut done = Vec::new();
+    let work = async |_, job| job;
+    let on_result = |job| done.push(job);
+    let cancel = CancellationToken::new();
+    let run = pool(1, 3).run(cancel, submit_all(0..100), work, on_result, |_| {});
+    assert_eq!(with_deadline(run).await, []);
+    assert_eq!(done, Vec::from_iter(0..100));
+}
 
-            let mut jobs = 1..=40;
-            let mut refused = None;
-            let mut done = Vec::new();
-            let produce = async |submitter: Submitter<usize>| {
-                for job in jobs.by_ref() {
-                    if let Err(Refused(job)) = submitter.submit(job).await {
-                        refused = Some(job);
-                        return;
-                    }
-                }
-            };
-            let on_result = |job| done.push(job);
-            let run = pool(workers, capacity).run(cancel, produce, work, on_result, observe);
-            let unstarted = with_deadline(run).await;
-            assert_eq!(alive_tasks(), 0, "a worker is left");
-
-            let started = Vec::from_iter(started);
-            done.sort_unstable();
-            assert_eq!(done, started, "what was started is finished");
-            assert!(done.contains(&last));
-            assert_eq!(
-                Vec::from_iter(
-                    started
-                        .into_iter()
-                        .chain(unstarted)
-                        .chain(refused)
-                        .chain(jobs)
-                ),
-                Vec::from_iter(1..=40),
-                "workers {workers}, capacity {capacity}, cancelled by job {last}"
-            );
-            let mut events = Vec::from_iter(events);
-            events.sort_by_key(Event::to_string);
-            assert_eq!(
-                events,
-                Vec::from_iter((1..=workers).map(|worker| Event::ShuttingDown { worker }))
-            );
-        }
+/// No job ends: each worker has one in flight, and the queue is full.
+#[tokio::test(start_paused = true)]
+async fn submit_waits_when_as_many_jobs_as_the_capacity_are_in_the_queue() {
+    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
+        let mut submitted = 0;
+        let submit_all = async |submitter: Submitter<_>| {
+            loop {
+                submitter.submit(()).await?;
+                submitted += 1;
+            }
+        };
+        let work = async |_, ()| pending().await;
+        let cancel = CancellationToken::new();
+        let run = pool(workers, capacity).run(cancel, submit_all, work, |()| {}, |_| {});
+        timeout(SECOND, run).await.expect_err("it waits for room");
+        assert_eq!(submitted, workers + capacity);
     }
 }
 
+/// While nothing polls `run`, results are not read. Then as many wait as the capacity, each worker has
+/// one more, and the queue is full.
 #[tokio::test(start_paused = true)]
-async fn cancelled_before_the_start_every_job_is_refused() {
-    let cancel = CancellationToken::new();
-    cancel.cancel();
-    let mut refused = Vec::new();
-    let produce = async |submitter: Submitter<_>| {
-        for job in 1..=5 {
-            refused.extend(submitter.submit(job).await.err());
-        }
-    };
-    let work = async |_, job| panic!("job {job} starts");
-    let run = pool(3, 100).run(cancel, produce, work, |()| {}, |_| {});
-    assert_eq!(with_deadline(run).await, []);
-    assert_eq!(refused, [1, 2, 3, 4, 5].map(Refused));
-}
-
-/// Nothing waits between the first `submit` and the cancel, so no worker has run yet.
-#[tokio::test(start_paused = true)]
-async fn cancelled_before_a_worker_runs_every_job_is_handed_back() {
-    let cancel = CancellationToken::new();
-    let produce = {
-        let cancel = cancel.clone();
-        async move |submitter: Submitter<_>| {
-            for job in 1..=5 {
-                assert_eq!(submitter.submit(job).await, Ok(()));
+async fn workers_wait_when_as_many_results_as_the_capacity_are_not_read() {
+    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
+        let (give, take) = oneshot::channel();
+        let submitted = Arc::new(AtomicUsize::new(0));
+        let count = submitted.clone();
+        let submitting = tokio::spawn(async move {
+            let submitter: Submitter<_> = take.await.expect("`run` gives it away");
+            while submitter.submit(()).await.is_ok() {
+                count.fetch_add(1, SeqCst);
             }
-            cancel.cancel();
-            assert_eq!(submitter.submit(6).await, Err(Refused(6)));
-        }
-    };
-    let work = async |_, job| panic!("job {job} starts");
-    let run = pool(3, 100).run(cancel, produce, work, |()| {}, |_| {});
-    assert_eq!(with_deadline(run).await, [1, 2, 3, 4, 5]);
-}
+        });
+        let results = Cell::new(0);
+        let cancel = CancellationToken::new();
+        let work = async |_, ()| {};
+        let on_result = |()| results.set(results.get() + 1);
+        let pool = pool(workers, capacity);
+        let mut run = pin!(pool.run(cancel.clone(), give_away(give), work, on_result, |_| {}));
+        poll_once(run.as_mut());
+        sleep(SECOND).await; // until nothing can go on
+        let expected = capacity + workers + capacity;
+        assert_eq!(submitted.load(SeqCst), expected);
 
-/// A job in hand takes 10 seconds and another waits in the queue; nobody waits for either.
-#[tokio::test(start_paused = true)]
-async fn a_submit_that_waits_for_room_is_refused_at_once() {
-    let (log, transcript) = Log::new();
-    let cancel = CancellationToken::new();
-    let cancel_twice = async {
-        for seconds in [1, 2] {
-            sleep(seconds * SECOND).await;
-            log.say("cancel");
-            cancel.cancel();
-        }
-    };
-    let run = async {
-        let produce = async |submitter: Submitter<_>| {
-            for job in 1..=4 {
-                let outcome = submitter.submit(job).await;
-                log.say(format_args!("submit {job}: {outcome:?}"));
-            }
-        };
-        let work = async |_, job| {
-            sleep(10 * SECOND).await;
-            job
-        };
-        let on_result = |job| log.say(format_args!("{job} is done"));
-        let event_log = log.clone();
-        let observe = move |event| event_log.say(event);
-        let unstarted = pool(1, 1)
-            .run(cancel.clone(), produce, work, on_result, observe)
-            .await;
-        log.say(format_args!("handed back: {unstarted:?}"));
-    };
-    with_deadline(async { tokio::join!(run, cancel_twice) }).await;
-    insta::assert_snapshot!(text(transcript), @r"
-    0.0 s  submit 1: Ok(())
-    0.0 s  submit 2: Ok(())
-    1.0 s  cancel
-    1.0 s  submit 3: Err(Refused(3))
-    1.0 s  submit 4: Err(Refused(4))
-    3.0 s  cancel
-    10.0 s  Worker 1 shutting down
-    10.0 s  1 is done
-    10.0 s  handed back: [2]
-    ");
-}
-
-/// A submitter that outlives `produce` keeps the pool waiting for jobs, but not past a cancel.
-#[tokio::test(start_paused = true)]
-async fn after_the_end_a_submitter_is_refused() {
-    let cancel = CancellationToken::new();
-    let mut kept = None;
-    let produce = async |submitter: Submitter<_>| {
-        assert_eq!(submitter.submit(1).await, Ok(()));
-        kept = Some(submitter);
-    };
-    let mut done = Vec::new();
-    let work = async |_, job| job;
-    let run = pool(3, 1).run(cancel.clone(), produce, work, |job| done.push(job), |_| {});
-    let later = async {
-        sleep(SECOND).await;
         cancel.cancel();
-    };
-    let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
-    assert_eq!((done, unstarted), (vec![1], vec![]));
-
-    let submitter = kept.expect("it was kept");
-    let refused = with_deadline(submitter.submit(2)).await;
-    assert_eq!(refused, Err(Refused(2)));
-    assert_eq!(Refused(2).to_string(), "the pool takes no more jobs");
-}
-
-/// Nobody cancels, and the submitter waits for room in a task of its own.
-#[tokio::test(start_paused = true)]
-async fn a_dropped_pool_leaves_no_task_and_refuses_jobs() {
-    let (give, take) = oneshot::channel();
-    let outside = tokio::spawn(async {
-        let submitter: Submitter<_> = take.await.expect("`produce` gives it away");
-        loop {
-            if let Err(Refused(job)) = submitter.submit(1).await {
-                return job;
-            }
-        }
-    });
-    let produce = async |submitter| give.send(submitter).expect("the task waits for it");
-    let (starter, started) = mpsc::channel();
-    let work = move |_, _| {
-        starter.send(()).expect("the test keeps the receiver");
-        sleep(SECOND)
-    };
-    let begin = Instant::now();
-    let run = pool(3, 2).run(CancellationToken::new(), produce, work, drop, |_| {});
-    timeout(SECOND * 5 / 2, run)
-        .await
-        .expect_err("it does not end, and is dropped at 2.5 seconds");
-
-    assert_eq!(with_deadline(outside).await.expect("no panic"), 1);
-    assert_eq!(begin.elapsed(), SECOND * 5 / 2, "refused at once");
-    sleep(MILLISECOND).await; // the workers were told: now they end
-    assert_eq!(alive_tasks(), 0);
-    assert_eq!(started.iter().count(), 9, "3 workers, 3 seconds begun");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (doer, done) = mpsc::channel();
-    let work = async |_, job| if job == 3 { panic!("job 3") } else { job };
-    let on_result = move |job| doer.send(job).expect("the test keeps the receiver");
-    let cancel = CancellationToken::new();
-    let run = pool(2, 1).run(cancel, submit_all(0..100), work, on_result, |_| {});
-    assert_panics(run, "job 3").await;
-    let mut done = Vec::from_iter(done);
-    done.sort_unstable();
-    let others = (0..100).filter(|&job| job != 3);
-    assert_eq!(
-        done,
-        Vec::from_iter(others),
-        "the other worker does the other jobs"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_every_worker_ends_the_pool() {
-    let work = async |_, _| panic!("every job");
-    let cancel = CancellationToken::new();
-    let run = pool(2, 1).run(cancel, submit_all(0..), work, |()| {}, |_| {});
-    assert_panics(run, "every job").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_a_callback_ends_the_pool() {
-    let work = async |_, job| {
-        sleep(SECOND).await;
-        job
-    };
-    let cancel = CancellationToken::new;
-    let on_result = |_| panic!("no more results");
-    let run = pool(3, 1).run(cancel(), submit_all(0..), work, on_result, |_| {});
-    assert_panics(run, "no more results").await;
-
-    let produce = async |submitter: Submitter<_>| {
-        submitter.submit(1).await.expect("the pool takes jobs");
-        panic!("no more jobs");
-    };
-    let run = pool(3, 1).run(cancel(), produce, work, drop, |_| {});
-    assert_panics(run, "no more jobs").await;
-
-    let observe = |_| panic!("no more events");
-    let run = pool(3, 1).run(cancel(), submit_all(0..5), work, drop, observe);
-    assert_panics(run, "no more events").await;
-}
-
-/// Checks that the panic of `run` reaches whoever awaits it, and that no worker survives.
-async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expected: &str) {
-    let tasks = LocalSet::new();
-    let ended = tasks.spawn_local(with_deadline(run));
-    let panic = tasks.run_until(ended).await.err().expect("it panics");
-    assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
-    sleep(MILLISECOND).await; // the workers were told: now they end
-    assert_eq!(alive_tasks(), 0);
-}
-
-#[test]
-fn a_refusal_says_why() {
-    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
+        assert_eq!(with_deadline(run).await.len(), capacity, "in the queue");
+        assert_eq!(results.get(), capacity + workers);
+        with_deadline(submitting).await.expect("no panic");
+    }
 }

@@ -1,26 +1,40 @@
-//! What the program prints, and how it takes its flags.
+//! What the program prints, and how it takes its flags and signals.
 
 use std::collections::BTreeMap;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Child, Stdio};
 use std::process::{Command, Output};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long a test waits for the program.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rate-limited"))
+}
+
 /// Runs the program and fails, instead of hanging, if it does not end.
 fn rate_limited(flags: &[&str]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_rate-limited"));
+    let mut program = program();
     program.args(flags);
     let (done, output) = mpsc::channel();
     thread::spawn(move || done.send(program.output()));
-    let output = output.recv_timeout(Duration::from_secs(60));
+    let output = output.recv_timeout(DEADLINE);
     output
-        .expect("it ends within a minute")
+        .expect("it ends in time")
         .expect("the program can be started")
 }
 
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("only text is printed")
+}
+
 fn lines(output: &Output) -> Vec<String> {
-    let stdout = str::from_utf8(&output.stdout).expect("only text is printed");
-    stdout.lines().map(without_worker).collect()
+    text(&output.stdout).lines().map(without_worker).collect()
 }
 
 /// The line without the worker's id, which may differ from run to run.
@@ -47,7 +61,10 @@ fn assert_in_order(lines: &[String], jobs: usize) {
     let expected = (1..=jobs).map(|job| format!("Worker # processing job {job}"));
     assert!(starts.cloned().eq(expected), "jobs start in order");
 
-    let position = |line: String| lines.iter().position(|other| *other == line);
+    let position = |line: String| {
+        let position = lines.iter().position(|other| *other == line);
+        position.unwrap_or_else(|| panic!("{line:?} is not printed"))
+    };
     for job in 1..=jobs {
         let started = position(format!("Worker # processing job {job}"));
         assert!(
@@ -97,10 +114,10 @@ fn prints_the_articles_lines() {
 }
 
 #[test]
-fn takes_a_rate_and_a_burst() {
+fn the_rate_is_for_all_workers_together() {
     let begin = Instant::now();
-    let flags = ["--speed", "50", "--rate", "1", "--burst", "3"];
-    let output = rate_limited(&[&flags[..], &["--jobs", "5", "--workers", "8"]].concat());
+    let flags = ["--speed", "50", "--rate", "1", "--jobs", "5"];
+    let output = rate_limited(&[&flags[..], &["--workers", "8"]].concat());
     let time = begin.elapsed();
     assert!(output.status.success());
     assert_in_order(&lines(&output), 5);
@@ -110,8 +127,41 @@ fn takes_a_rate_and_a_burst() {
     );
 }
 
+/// Jobs 1 to 5 have started after 2.5 of the article's seconds, and no other comes before 5.
 #[test]
-fn any_rate_above_0_will_do() {
+fn after_a_pause_as_many_jobs_start_at_once_as_the_burst_says() {
+    for (burst, expected) in [
+        (
+            "1",
+            "job 6, result, job 7, result, job 8, result, job 9, result, job 10, result",
+        ),
+        (
+            "2",
+            "job 6, job 7, result, result, job 8, result, job 9, result, job 10, result",
+        ),
+        (
+            "3",
+            "job 6, job 7, job 8, result, result, result, job 9, result, job 10, result",
+        ),
+    ] {
+        let output = rate_limited(&["--speed", "10", "--pause", "5", "--burst", burst]);
+        assert!(output.status.success());
+        let lines = lines(&output);
+        assert_in_order(&lines, 10);
+        let after_the_pause = lines[10..].iter().map(|line| {
+            let job = line.strip_prefix("Worker # processing ");
+            job.unwrap_or("result")
+        });
+        assert_eq!(
+            Vec::from_iter(after_the_pause).join(", "),
+            expected,
+            "{burst}"
+        );
+    }
+}
+
+#[test]
+fn a_rate_may_be_any_number_above_0() {
     for rate in ["1e9", "1e99"] {
         let output = rate_limited(&["--speed", "100", "--rate", rate, "--jobs", "5"]);
         assert!(output.status.success(), "{rate}");
@@ -135,10 +185,116 @@ fn one_worker_takes_the_jobs_in_order() {
     ");
 }
 
-/// Nobody waits for a start that no job is left for, which would take years here.
+/// The end does not wait for another start, which would take years here.
 #[test]
 fn no_jobs_print_nothing() {
     let output = rate_limited(&["--jobs", "0", "--rate", "1e-9"]);
     assert!(output.status.success());
     assert_eq!(lines(&output), [""; 0]);
+}
+
+/// The queue holds 1024 of the jobs, and job 1027 or one after it is refused.
+#[cfg(unix)]
+#[test]
+fn the_first_signal_finishes_the_jobs_in_flight_and_loses_none() {
+    for (signal, jobs) in [("INT", 10), ("TERM", 10), ("INT", 2000)] {
+        let jobs_flag = jobs.to_string();
+        let mut running = Running::start(&["--speed", "4", "--jobs", &jobs_flag]);
+        running.wait_for("Result: 2");
+        send(signal, &running.program);
+        let output = running.end();
+        assert_eq!(output.status.code(), Some(130));
+        let started = lines(&output).len() / 2;
+        assert_in_order(&lines(&output), started);
+        let unstarted = started + 1..=jobs;
+        let named = unstarted.clone().take(20);
+        let mut expected = Vec::from_iter(named.map(|job| format!("Job {job} never started")));
+        if let Some(more) = unstarted.count().checked_sub(20) {
+            expected.push(format!("... nor did {more} more jobs"));
+        }
+        assert_eq!(Vec::from_iter(text(&output.stderr).lines()), expected);
+    }
+}
+
+/// A pause of days.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_pause() {
+    let mut running = Running::start(&["--speed", "10", "--pause", "1e7"]);
+    running.wait_for("Result: 10");
+    send("INT", &running.program);
+    let output = running.end();
+    assert_eq!(output.status.code(), Some(130));
+    assert_in_order(&lines(&output), 5);
+    let named = text(&output.stderr).lines().map(String::from);
+    let expected = (6..=10).map(|job| format!("Job {job} never started"));
+    assert!(named.eq(expected), "{}", text(&output.stderr));
+}
+
+/// A program that runs, and the lines that it prints.
+#[cfg(unix)]
+struct Running {
+    program: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+#[cfg(unix)]
+impl Running {
+    fn start(flags: &[&str]) -> Self {
+        let mut program = program()
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stdout = program.stdout.take().expect("stdout is piped");
+        let (line, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut all = BufReader::new(stdout).lines().map_while(Result::ok);
+            all.try_for_each(|text| line.send(text))
+        });
+        let seen = Vec::new();
+        Self {
+            program,
+            lines,
+            seen,
+        }
+    }
+
+    /// Waits until the program prints this line.
+    fn wait_for(&mut self, expected: &str) {
+        while self.seen.last().is_none_or(|line| line != expected) {
+            let line = self.lines.recv_timeout(DEADLINE);
+            self.seen.push(line.expect("it prints the line in time"));
+        }
+    }
+
+    /// Waits until the program has ended.
+    fn end(mut self) -> Output {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(line) => self.seen.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    _ = self.program.kill();
+                    panic!("it does not end: {:?}", self.seen);
+                }
+            }
+        }
+        let output = self.program.wait_with_output();
+        let output = output.expect("the program was started");
+        Output {
+            stdout: self.seen.join("\n").into(),
+            ..output
+        }
+    }
+}
+
+/// Sends the signal of this name.
+#[cfg(unix)]
+fn send(signal: &str, program: &Child) {
+    let process = program.id().to_string();
+    let kill = Command::new("kill").args(["-s", signal, &process]).status();
+    assert!(kill.expect("there is a kill").success());
 }

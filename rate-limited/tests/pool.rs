@@ -1,15 +1,19 @@
-//! What makes it a pool, and how fast it may be. The clock is paused, so time is simulated.
+//! How fast jobs may start, in which order, and what a cancel hands back. With a paused clock, time is
+//! simulated and exact.
 
 use std::cell::Cell;
 use std::fmt::Display;
+use std::future::pending;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, mpsc};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use rate_limited::{Limiter, Pool};
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::Barrier;
+use rate_limited::{Limiter, Pool, Refused, Submitter};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Barrier, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +43,42 @@ fn unlimited() -> Limiter {
 async fn with_deadline<T>(test: impl Future<Output = T>) -> T {
     let day = 24 * 60 * 60 * SECOND;
     timeout(day, test).await.expect("it ends within a day")
+}
+
+/// Submits `jobs` one after the other, until one is refused.
+fn submit_all<J>(
+    jobs: impl IntoIterator<Item = J>,
+) -> impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>> {
+    async |submitter| {
+        for job in jobs {
+            submitter.submit(job).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives the submitter to the task that waits for it. The pool then takes jobs until it is cancelled.
+fn give_away<J>(
+    give: oneshot::Sender<Submitter<J>>,
+) -> impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>> {
+    async |submitter| {
+        _ = give.send(submitter); // an error: the task has ended
+        Ok(())
+    }
+}
+
+fn several_threads() -> Runtime {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build();
+    runtime.expect("four threads can be started")
+}
+
+/// Polls once, so that the pool starts, and then no more.
+fn poll_once(run: Pin<&mut impl Future>) {
+    let ended = run.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(ended.is_pending(), "it ends at once");
 }
 
 fn alive_tasks() -> usize {
@@ -84,8 +124,9 @@ async fn scenario() -> String {
     };
     let on_result = |result| log.say(format_args!("Result: {result}"));
     let cancel = CancellationToken::new();
-    let run = pool(3, 100).run(cancel, limiter(SECOND / 2, 1), 1..=10, work, on_result);
-    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+    let jobs = submit_all(1..=10);
+    let run = pool(3, 100).run(cancel, limiter(SECOND / 2, 1), jobs, work, on_result);
+    assert_eq!(with_deadline(run).await, []);
     log.say("the end");
     text(transcript)
 }
@@ -142,9 +183,9 @@ async fn starts(workers: usize, limiter: Limiter, lengths: Vec<Duration>) -> Vec
         starter.send(start).expect("the test keeps the receiver");
         sleep(length)
     };
-    let jobs = lengths.into_iter().enumerate();
+    let jobs = submit_all(lengths.into_iter().enumerate());
     let run = pool(workers, 100).run(CancellationToken::new(), limiter, jobs, work, drop);
-    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
+    assert_eq!(with_deadline(run).await, []);
     let in_order = |(position, (job, start))| {
         assert_eq!(job, position, "jobs start in order");
         start
@@ -162,7 +203,7 @@ async fn the_rate_does_not_depend_on_the_number_of_workers() {
     }
 }
 
-/// In any stretch of time there are at most `burst` starts and one for each period in it.
+/// In any window of length t, at most `burst + t / period` jobs start.
 #[tokio::test(start_paused = true)]
 async fn the_rate_is_never_exceeded() {
     let jobs_of = |length: fn(u32) -> Duration| Vec::from_iter((0..50).map(length));
@@ -207,9 +248,9 @@ async fn the_rate_is_never_exceeded() {
     }
 }
 
-/// The only worker is busy for a while; then jobs that take no time show what it may make up for.
+/// The only worker is busy for 10 seconds, and misses as many starts. The jobs after that take no time.
 #[tokio::test(start_paused = true)]
-async fn a_burst_makes_up_for_missed_ticks() {
+async fn missed_starts_follow_at_once_up_to_the_burst() {
     for (burst, expected) in [
         (1, [1.0, 11.0, 12.0, 13.0, 14.0, 15.0]),
         (2, [1.0, 11.0, 11.0, 12.0, 13.0, 14.0]),
@@ -233,36 +274,8 @@ async fn long_jobs_wait_for_a_worker() {
     assert_eq!(seconds(many), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 }
 
-/// Job 1 is long: workers 2 and 3 take turns, until worker 1 is free and waits its turn too.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_free_first_takes_the_next_job() {
-    let (log, transcript) = Log::new();
-    let work = move |worker, job| {
-        let log = log.clone();
-        async move {
-            log.say(format_args!("worker {worker} takes job {job}"));
-            let length = if job == 1 { 35 } else { 5 };
-            sleep(length * SECOND / 10).await;
-        }
-    };
-    let cancel = CancellationToken::new();
-    let run = pool(3, 100).run(cancel, limiter(SECOND, 1), 1..=8, work, drop);
-    assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
-    insta::assert_snapshot!(text(transcript), @r"
-    1.0 s  worker 1 takes job 1
-    2.0 s  worker 2 takes job 2
-    3.0 s  worker 3 takes job 3
-    4.0 s  worker 2 takes job 4
-    5.0 s  worker 3 takes job 5
-    6.0 s  worker 1 takes job 6
-    7.0 s  worker 2 takes job 7
-    8.0 s  worker 3 takes job 8
-    ");
-}
-
-/// Nobody waits for a start that no job is left for.
-#[tokio::test(start_paused = true)]
-async fn the_end_does_not_wait_for_the_limiter() {
+async fn the_end_does_not_wait_for_another_start() {
     for workers in [1, 3, 50] {
         let begin = Instant::now();
         starts(workers, limiter(Duration::MAX, 1), vec![]).await;
@@ -278,79 +291,6 @@ async fn a_period_of_zero_is_no_limit() {
     let starts = starts(3, unlimited(), vec![SECOND; 7]).await;
     let seconds = starts.iter().map(Duration::as_secs);
     assert_eq!(Vec::from_iter(seconds), [0, 0, 0, 1, 1, 1, 2]);
-}
-
-/// The jobs can only end if all of them have started.
-#[tokio::test(start_paused = true)]
-async fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for (workers, jobs, limiter) in [
-        (1, 3, unlimited()),
-        (2, 6, limiter(SECOND / 2, 3)),
-        (16, 48, unlimited()),
-        (10_000, 10_000, limiter(SECOND / 2, 3)),
-    ] {
-        let everyone = Arc::new(Barrier::new(workers));
-        let work = move |_, _| {
-            let everyone = everyone.clone();
-            async move { everyone.wait().await }
-        };
-        let mut done = 0;
-        let on_result = |_| done += 1;
-        let cancel = CancellationToken::new();
-        let run = pool(workers, 1).run(cancel, limiter, 0..jobs, work, on_result);
-        assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
-        assert_eq!(done, jobs);
-        assert_eq!(alive_tasks(), 0, "a worker is left");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-        let work = {
-            let counts = counts.clone();
-            move |_, job| {
-                let counts = counts.clone();
-                async move {
-                    let (in_flight, peak) = &*counts;
-                    peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
-                    sleep(job % 3 * MILLISECOND).await; // some end together, some at once
-                    in_flight.fetch_sub(1, Relaxed);
-                }
-            }
-        };
-        let cancel = CancellationToken::new();
-        let run = pool(workers, capacity).run(cancel, unlimited(), 0..500_u32, work, drop);
-        assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
-
-        let (in_flight, peak) = &*counts;
-        assert_eq!(in_flight.load(Relaxed), 0, "a job runs after the end");
-        assert_eq!(peak.load(Relaxed), workers, "jobs at once");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_job_is_done_once_at_any_capacity() {
-    for (workers, capacity, jobs) in [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
-    {
-        for limiter in [unlimited(), limiter(SECOND / 2, 3)] {
-            let mut done = Vec::new();
-            let on_result = |job: usize| done.push(job);
-            let work = async |_, job| job;
-            let cancel = CancellationToken::new();
-            let run = pool(workers, capacity).run(cancel, limiter, 0..jobs, work, on_result);
-            assert_eq!(with_deadline(run).await.count(), 0, "no job is left");
-            assert_eq!(alive_tasks(), 0, "a worker is left");
-
-            done.sort_unstable();
-            assert_eq!(
-                done,
-                Vec::from_iter(0..jobs),
-                "workers {workers}, capacity {capacity}"
-            );
-        }
-    }
 }
 
 /// A cancel at any time, some of them at the instant at which jobs end and the next one is due.
@@ -378,10 +318,11 @@ async fn a_cancel_finishes_what_was_started_and_hands_back_the_rest_in_order() {
                 cancel.cancel();
                 cancel.cancel(); // a second time changes nothing
             };
+            let mut jobs = 1..=10;
             let run = pool(workers, capacity).run(
                 cancel.clone(),
                 limiter(SECOND / 2, 1),
-                1..=10,
+                submit_all(jobs.by_ref()),
                 work,
                 on_result,
             );
@@ -391,7 +332,7 @@ async fn a_cancel_finishes_what_was_started_and_hands_back_the_rest_in_order() {
             let started = Vec::from_iter(started);
             assert_eq!(done, started, "what was started is finished");
             assert_eq!(
-                Vec::from_iter(started.into_iter().chain(unstarted)),
+                Vec::from_iter(started.into_iter().chain(unstarted).chain(jobs)),
                 Vec::from_iter(1..=10),
                 "workers {workers}, capacity {capacity}, cancelled after {quarters} quarter seconds"
             );
@@ -419,12 +360,13 @@ async fn no_job_starts_after_the_cancel() {
                 }
             }
         };
-        // There is no end to the jobs: the rest is still to be counted.
-        let run = pool(3, 2).run(cancel, limiter(SECOND / 2, 3), 1.., work, drop);
+        let mut jobs = 1..;
+        let submit_all = submit_all(jobs.by_ref());
+        let run = pool(3, 2).run(cancel, limiter(SECOND / 2, 3), submit_all, work, drop);
         let unstarted = with_deadline(run).await;
         let started = Vec::from_iter(started);
         assert!(started.contains(&last));
-        let all = started.into_iter().chain(unstarted);
+        let all = started.into_iter().chain(unstarted).chain(jobs);
         assert_eq!(Vec::from_iter(all.take(50)), Vec::from_iter(1..=50));
     }
 }
@@ -435,9 +377,14 @@ async fn cancelled_before_the_start_no_job_starts() {
         let cancel = CancellationToken::new();
         cancel.cancel();
         let work = async |_, job| panic!("job {job} starts");
-        let run = pool(3, 2).run(cancel, limiter(period, 1), 1..=10, work, |()| {});
-        let unstarted = with_deadline(run).await;
-        assert_eq!(Vec::from_iter(unstarted), Vec::from_iter(1..=10));
+        let run = pool(3, 2).run(
+            cancel,
+            limiter(period, 1),
+            submit_all(1..=10),
+            work,
+            |()| {},
+        );
+        assert_eq!(with_deadline(run).await, [1], "the first job is refused");
     }
 }
 
@@ -450,20 +397,67 @@ async fn only_a_cancel_ends_the_longest_period() {
     };
     let limiter = limiter(Duration::MAX, u32::MAX);
     let work = async |_, job| panic!("job {job} starts");
-    let run = pool(3, 2).run(cancel.clone(), limiter, 1..=10, work, |()| {});
+    let run = pool(3, 2).run(cancel.clone(), limiter, submit_all(1..=10), work, |()| {});
     let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
-    assert_eq!(Vec::from_iter(unstarted), Vec::from_iter(1..=10));
+    assert_eq!(
+        unstarted,
+        [1, 2, 3, 4],
+        "at the gate, in the queue, refused"
+    );
 }
 
-/// However many workers wait, they hold no jobs: one waits at the gate, the queue holds one, and one
-/// waits for room in it.
+/// A job in flight takes 10 seconds and another waits in the queue. `submit` waits for neither.
+#[tokio::test(start_paused = true)]
+async fn a_submit_that_waits_for_room_is_refused_at_once() {
+    let (log, transcript) = Log::new();
+    let cancel = CancellationToken::new();
+    let cancel_twice = async {
+        for seconds in [1, 2] {
+            sleep(seconds * SECOND).await;
+            log.say("cancel");
+            cancel.cancel();
+        }
+    };
+    let run = async {
+        let submit_all = async |submitter: Submitter<_>| {
+            for job in 1..=4 {
+                let submitted = submitter.submit(job).await;
+                log.say(format_args!("submit {job}: {submitted:?}"));
+            }
+            Ok(())
+        };
+        let work = async |_, job| {
+            sleep(10 * SECOND).await;
+            job
+        };
+        let on_result = |job| log.say(format_args!("{job} is done"));
+        let unstarted = pool(1, 1)
+            .run(cancel.clone(), unlimited(), submit_all, work, on_result)
+            .await;
+        log.say(format_args!("handed back: {unstarted:?}"));
+    };
+    with_deadline(async { tokio::join!(run, cancel_twice) }).await;
+    insta::assert_snapshot!(text(transcript), @r"
+    0.0 s  submit 1: Ok(())
+    0.0 s  submit 2: Ok(())
+    1.0 s  cancel
+    1.0 s  submit 3: Err(Refused(3))
+    1.0 s  submit 4: Err(Refused(4))
+    3.0 s  cancel
+    10.0 s  1 is done
+    10.0 s  handed back: [2]
+    ");
+}
+
+/// However many workers wait, they hold no job: one job waits at the gate, one in the queue, and one for
+/// room in it.
 #[tokio::test(start_paused = true)]
 async fn jobs_wait_outside_the_workers() {
     let asked = Cell::new(0);
     let jobs = (1..).inspect(|_| asked.set(asked.get() + 1));
     let work = async |_, _| sleep(SECOND).await;
     let cancel = CancellationToken::new();
-    let run = pool(50, 1).run(cancel, limiter(SECOND, 1), jobs, work, drop);
+    let run = pool(50, 1).run(cancel, limiter(SECOND, 1), submit_all(jobs), work, drop);
     let look = async {
         sleep(SECOND / 2).await;
         for started in 0..100 {
@@ -480,8 +474,73 @@ async fn jobs_wait_outside_the_workers() {
     assert_eq!(ended.await, "the look");
 }
 
+/// `work` is called while the worker holds the gate, so that no other one can be faster.
+#[test]
+fn on_several_threads_jobs_start_in_the_order_of_the_queue() {
+    several_threads().block_on(async {
+        for (period, burst) in [(Duration::ZERO, 1), (100 * MICROSECOND, 22)] {
+            let started = Arc::new(Mutex::new(Vec::new()));
+            let starts = started.clone();
+            let work = move |_, job| {
+                starts.lock().expect("no test panics with it").push(job);
+                async {}
+            };
+            let cancel = CancellationToken::new();
+            let jobs = submit_all(0..5000);
+            let run = pool(8, 100).run(cancel, limiter(period, burst), jobs, work, drop);
+            let unstarted = timeout(60 * SECOND, run).await;
+            assert_eq!(unstarted.expect("it ends within a minute"), []);
+            let started = started.lock().expect("no test panics with it");
+            assert!(started.iter().copied().eq(0..5000), "{started:?}");
+        }
+    });
+}
+
+/// On several threads a worker that is taking a job at the moment of the cancel may start it.
+#[test]
+fn on_several_threads_a_cancel_loses_no_job() {
+    several_threads().block_on(async {
+        for last in 1..=200 {
+            let cancel = CancellationToken::new();
+            let has_returned = Arc::new(AtomicBool::new(false));
+            let (starter, started) = mpsc::channel();
+            let work = {
+                let cancel = cancel.clone();
+                move |_, job| {
+                    let start = (job, has_returned.load(SeqCst));
+                    starter.send(start).expect("the test keeps the receiver");
+                    let (cancel, has_returned) = (cancel.clone(), has_returned.clone());
+                    async move {
+                        if job == last {
+                            cancel.cancel();
+                            has_returned.store(true, SeqCst);
+                        }
+                        job
+                    }
+                }
+            };
+            let mut jobs = 1..=300;
+            let mut done = Vec::new();
+            let on_result = |job| done.push(job);
+            let submit_all = submit_all(jobs.by_ref());
+            let run = pool(4, 8).run(cancel, unlimited(), submit_all, work, on_result);
+            let run = timeout(60 * SECOND, run);
+            let unstarted = run.await.expect("it ends within a minute");
+
+            let (started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
+            let late = late.into_iter().filter(|&late| late).count();
+            assert!(late <= 1, "{late} jobs start after the cancel");
+            done.sort_unstable();
+            assert_eq!(done, started, "what was started is finished");
+            let all = started.into_iter().chain(unstarted).chain(jobs);
+            let all = Vec::from_iter(all);
+            assert_eq!(all, Vec::from_iter(1..=300), "cancelled by job {last}");
+        }
+    });
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_dropped_pool_leaves_no_task() {
+async fn a_dropped_run_aborts_its_workers() {
     let (starter, started) = mpsc::channel();
     let work = move |_, _| {
         starter.send(()).expect("the test keeps the receiver");
@@ -490,16 +549,15 @@ async fn a_dropped_pool_leaves_no_task() {
     let run = pool(3, 2).run(
         CancellationToken::new(),
         limiter(SECOND / 2, 1),
-        0..,
+        submit_all(0..),
         work,
         drop,
     );
     timeout(SECOND * 9 / 4, run)
         .await
-        .map(drop)
         .expect_err("it does not end, and is dropped at 2.25 seconds");
 
-    sleep(MILLISECOND).await; // the workers were told: now they end
+    sleep(MILLISECOND).await; // the workers have been aborted: now they end
     assert_eq!(alive_tasks(), 0);
     assert_eq!(started.iter().count(), 4, "one each half second");
 }
@@ -510,7 +568,8 @@ async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
     let work = async |_, job| if job == 3 { panic!("job 3") } else { job };
     let on_result = move |job| doer.send(job).expect("the test keeps the receiver");
     let cancel = CancellationToken::new();
-    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), 0..100, work, on_result);
+    let jobs = submit_all(0..100);
+    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, on_result);
     assert_panics(run, "job 3").await;
     let others = (0..100).filter(|&job| job != 3);
     assert_eq!(
@@ -521,36 +580,270 @@ async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_every_worker_ends_the_pool() {
+async fn a_panic_in_every_worker_ends_the_pool_and_drops_the_jobs() {
+    let job = Arc::new(());
+    let jobs = submit_all(std::iter::repeat(job.clone()));
     let work = async |_, _| panic!("every job");
     let cancel = CancellationToken::new();
-    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), 0.., work, |()| {});
+    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, |()| {});
     assert_panics(run, "every job").await;
+    assert_eq!(Arc::strong_count(&job), 1);
+}
+
+/// `work` panics when it is called, which is while the worker holds the gate.
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_the_gate_lets_the_next_worker_in() {
+    let (starter, started) = mpsc::channel();
+    let work = move |_, job| {
+        starter.send(job).expect("the test keeps the receiver");
+        assert_ne!(job, 0, "job 0");
+        async {}
+    };
+    let cancel = CancellationToken::new();
+    let jobs = submit_all(0..5);
+    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, drop);
+    let tasks = LocalSet::new();
+    let ended = tasks.spawn_local(with_deadline(run));
+    let panic = tasks.run_until(ended).await.expect_err("it panics");
+    assert!(panic.is_panic());
+    assert_eq!(Vec::from_iter(started), [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_a_callback_ends_the_pool() {
+async fn a_panic_elsewhere_ends_the_pool() {
     let work = async |_, job| {
         sleep(SECOND).await;
         job
     };
     let on_result = |_| panic!("no more results");
     let cancel = CancellationToken::new();
-    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), 0.., work, on_result);
+    let jobs = submit_all(0..);
+    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, on_result);
     assert_panics(run, "no more results").await;
 
-    let jobs = (0..).inspect(|&job| assert!(job < 10, "no more jobs"));
+    let jobs = submit_all((0..).inspect(|&job| assert!(job < 10, "no more jobs")));
     let cancel = CancellationToken::new();
     let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, drop);
     assert_panics(run, "no more jobs").await;
 }
 
-/// Checks that the panic of `run` reaches whoever awaits it, and that no worker survives.
+/// Checks that `run` panics with this text, and that no worker survives.
 async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expected: &str) {
     let tasks = LocalSet::new();
     let ended = tasks.spawn_local(with_deadline(run));
     let panic = tasks.run_until(ended).await.err().expect("it panics");
     assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
-    sleep(MILLISECOND).await; // the workers were told: now they end
+    sleep(MILLISECOND).await; // the workers have been aborted: now they end
     assert_eq!(alive_tasks(), 0);
+}
+
+/// The workers are in a runtime of their own. Job 1 is in flight when it shuts down.
+#[test]
+fn when_the_runtime_shuts_down_run_returns_the_jobs_that_never_started() {
+    let workers = several_threads();
+    let (starter, started) = mpsc::channel();
+    let work = move |_, job| {
+        starter.send(job).expect("the test keeps the receiver");
+        pending::<()>()
+    };
+    let cancel = CancellationToken::new();
+    let jobs = submit_all(1..=3);
+    let mut run = pin!(pool(1, 10).run(cancel, unlimited(), jobs, work, drop));
+    let entered = workers.enter();
+    poll_once(run.as_mut());
+    drop(entered);
+    let first = started.recv_timeout(60 * SECOND);
+    assert_eq!(first.expect("it starts within a minute"), 1);
+    workers.shutdown_background();
+
+    let run = async { timeout(60 * SECOND, run).await };
+    let unstarted = several_threads().block_on(run);
+    assert_eq!(unstarted.expect("it ends within a minute"), [2, 3]);
+}
+
+/// Without a limit nothing waits. Otherwise tokio says what is missing.
+#[test]
+fn a_limit_needs_a_runtime_with_timers() {
+    for (limiter, expected) in [
+        (unlimited(), "Ok"),
+        (limiter(SECOND, 1), "timers are disabled"),
+    ] {
+        let runtime = Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime without input and output asks for nothing");
+        let ended = std::thread::spawn(move || {
+            let cancel = CancellationToken::new();
+            let jobs = submit_all(1..=3);
+            runtime.block_on(pool(1, 1).run(cancel, limiter, jobs, async |_, _| {}, drop))
+        });
+        let ended = match ended.join() {
+            Ok(unstarted) => format!("Ok({unstarted:?})"),
+            Err(panic) => *panic.downcast::<String>().expect("it panics with a text"),
+        };
+        assert!(ended.contains(expected), "{ended}");
+    }
+}
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
+}
+
+// Shared properties.
+
+/// The jobs can only end if all of them have started.
+#[tokio::test(start_paused = true)]
+async fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for (workers, jobs, limiter) in [
+        (1, 3, unlimited()),
+        (2, 6, limiter(SECOND / 2, 3)),
+        (16, 48, unlimited()),
+        (10_000, 10_000, limiter(SECOND / 2, 3)),
+    ] {
+        let everyone = Arc::new(Barrier::new(workers));
+        let work = move |_, _| {
+            let everyone = everyone.clone();
+            async move { everyone.wait().await }
+        };
+        let mut done = 0;
+        let on_result = |_| done += 1;
+        let cancel = CancellationToken::new();
+        let run = pool(workers, 1).run(cancel, limiter, submit_all(0..jobs), work, on_result);
+        assert_eq!(with_deadline(run).await, []);
+        assert_eq!(done, jobs);
+        assert_eq!(alive_tasks(), 0, "a worker is left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_jobs_run_at_once_than_there_are_workers() {
+    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let peak = Arc::new(AtomicUsize::new(0));
+        let work = {
+            let (in_flight, peak) = (in_flight.clone(), peak.clone());
+            move |_, job| {
+                peak.fetch_max(in_flight.fetch_add(1, SeqCst) + 1, SeqCst);
+                let in_flight = in_flight.clone();
+                async move {
+                    sleep(job % 3 * MILLISECOND).await; // some end together, some at once
+                    in_flight.fetch_sub(1, SeqCst);
+                }
+            }
+        };
+        let cancel = CancellationToken::new();
+        let jobs = submit_all(0..500_u32);
+        let run = pool(workers, capacity).run(cancel, unlimited(), jobs, work, drop);
+        with_deadline(run).await;
+
+        assert_eq!(in_flight.load(SeqCst), 0, "a job runs after the end");
+        assert_eq!(peak.load(SeqCst), workers, "jobs at once");
+    }
+}
+
+/// Job 1 is long: workers 2 and 3 take turns, until worker 1 is free too.
+#[tokio::test(start_paused = true)]
+async fn the_worker_that_is_free_first_takes_the_next_job() {
+    let (log, transcript) = Log::new();
+    let work = move |worker, job| {
+        let log = log.clone();
+        async move {
+            log.say(format_args!("worker {worker} takes job {job}"));
+            let length = if job == 1 { 35 } else { 5 };
+            sleep(length * SECOND / 10).await;
+        }
+    };
+    let cancel = CancellationToken::new();
+    let run = pool(3, 100).run(cancel, limiter(SECOND, 1), submit_all(1..=8), work, drop);
+    assert_eq!(with_deadline(run).await, []);
+    insta::assert_snapshot!(text(transcript), @r"
+    1.0 s  worker 1 takes job 1
+    2.0 s  worker 2 takes job 2
+    3.0 s  worker 3 takes job 3
+    4.0 s  worker 2 takes job 4
+    5.0 s  worker 3 takes job 5
+    6.0 s  worker 1 takes job 6
+    7.0 s  worker 2 takes job 7
+    8.0 s  worker 3 takes job 8
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_job_is_done_once_at_any_capacity() {
+    for (workers, capacity, jobs) in [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
+    {
+        for limiter in [unlimited(), limiter(SECOND / 2, 3)] {
+            let mut done = Vec::new();
+            let on_result = |job: usize| done.push(job);
+            let work = async |_, job| job;
+            let cancel = CancellationToken::new();
+            let run =
+                pool(workers, capacity).run(cancel, limiter, submit_all(0..jobs), work, on_result);
+            assert_eq!(with_deadline(run).await, []);
+            assert_eq!(alive_tasks(), 0, "a worker is left");
+
+            done.sort_unstable();
+            assert_eq!(
+                done,
+                Vec::from_iter(0..jobs),
+                "workers {workers}, capacity {capacity}"
+            );
+        }
+    }
+}
+
+/// No job ends: each worker has one in flight, and the queue is full.
+#[tokio::test(start_paused = true)]
+async fn submit_waits_when_as_many_jobs_as_the_capacity_are_in_the_queue() {
+    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
+        let mut submitted = 0;
+        let submit_all = async |submitter: Submitter<_>| {
+            loop {
+                submitter.submit(()).await?;
+                submitted += 1;
+            }
+        };
+        let work = async |_, ()| pending().await;
+        let cancel = CancellationToken::new();
+        let run = pool(workers, capacity).run(cancel, unlimited(), submit_all, work, |()| {});
+        timeout(SECOND, run).await.expect_err("it waits for room");
+        assert_eq!(submitted, workers + capacity);
+    }
+}
+
+/// While nothing polls `run`, results are not read. Then as many wait as the capacity, each worker has
+/// one more, and the queue is full.
+#[tokio::test(start_paused = true)]
+async fn workers_wait_when_as_many_results_as_the_capacity_are_not_read() {
+    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
+        let (give, take) = oneshot::channel();
+        let submitted = Arc::new(AtomicUsize::new(0));
+        let count = submitted.clone();
+        let submitting = tokio::spawn(async move {
+            let submitter: Submitter<_> = take.await.expect("`run` gives it away");
+            while submitter.submit(()).await.is_ok() {
+                count.fetch_add(1, SeqCst);
+            }
+        });
+        let results = Cell::new(0);
+        let cancel = CancellationToken::new();
+        let work = async |_, ()| {};
+        let on_result = |()| results.set(results.get() + 1);
+        let pool = pool(workers, capacity);
+        let mut run = pin!(pool.run(
+            cancel.clone(),
+            unlimited(),
+            give_away(give),
+            work,
+            on_result
+        ));
+        poll_once(run.as_mut());
+        sleep(SECOND).await; // until nothing can go on
+        let expected = capacity + workers + capacity;
+        assert_eq!(submitted.load(SeqCst), expected);
+
+        cancel.cancel();
+        assert_eq!(with_deadline(run).await.len(), capacity, "in the queue");
+        assert_eq!(results.get(), capacity + workers);
+        with_deadline(submitting).await.expect("no panic");
+    }
 }

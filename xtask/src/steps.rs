@@ -69,14 +69,14 @@ pub const STEPS: [Step; 8] = [
         section: "Rate-Limited Worker Pool",
         idea: "no faster than the downstream allows",
         builds_on: Some("cancellation"),
-        changed_lines: 119,
+        changed_lines: 81,
     },
     Step {
         name: "dynamic",
         section: "Dynamic Worker Pool",
         idea: "as many workers as the load asks for",
         builds_on: Some("cancellation"),
-        changed_lines: 206,
+        changed_lines: 232,
     },
 ];
 

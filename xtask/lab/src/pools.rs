@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
-use cancellation::Refused;
 use errors::JobError;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
@@ -182,14 +181,13 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
             capacity: script.capacity,
         };
         let cancel = CancellationToken::new();
-        let produce = async |submitter: Submitter<usize>| {
+        let submit_all = async |submitter: Submitter<usize>| {
             for job in 1..=script.jobs.len() {
                 cancel.run_until_cancelled(harness.submit(job)).await;
-                if let Err(Refused(job)) = submitter.submit(job).await {
-                    return harness.record(Event::HandedBack { job });
-                }
+                submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
             }
+            Ok(())
         };
         let observe = {
             let harness = harness.clone();
@@ -200,7 +198,7 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         };
         let run = pool.run(
             cancel.clone(),
-            produce,
+            submit_all,
             work(&harness),
             |(job, outcome)| harness.record(Event::Result { job, outcome }),
             observe,
@@ -302,7 +300,7 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
 
 /// Step 7.
 pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
-    use rate_limited::{Limiter, Pool};
+    use rate_limited::{Limiter, Pool, Submitter};
 
     Box::pin(async move {
         let pool = Pool {
@@ -311,10 +309,18 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         };
         let cancel = CancellationToken::new();
         let limiter = Limiter::new(script.period, script.burst);
+        let submit_all = async |submitter: Submitter<usize>| {
+            for job in 1..=script.jobs.len() {
+                cancel.run_until_cancelled(harness.submit(job)).await;
+                submitter.submit(job).await?;
+                harness.record(Event::Submitted { job });
+            }
+            Ok(())
+        };
         let run = pool.run(
             cancel.clone(),
             limiter,
-            1..=script.jobs.len(),
+            submit_all,
             work(&harness),
             |(job, outcome)| harness.record(Event::Result { job, outcome }),
         );

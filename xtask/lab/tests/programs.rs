@@ -50,7 +50,7 @@ fn every_step_has_the_common_flags_and_its_own() {
     cancellation: --jobs <N> --speed <X> --timeout <SECONDS> --workers <N>
     dispatcher: --fail <N> --jobs <N> --speed <X> --workers <N>
     errors: --jobs <N> --speed <X> --workers <N>
-    rate-limited: --burst <N> --jobs <N> --rate <JOBS_PER_SECOND> --speed <X> --workers <N>
+    rate-limited: --burst <N> --jobs <N> --pause <SECONDS> --rate <JOBS_PER_SECOND> --speed <X> --workers <N>
     dynamic: --bursts <N> --jobs <N> --load <LOAD> --max-workers <N> --min-workers <N> --seed <N> --speed <X>
     ");
 }
@@ -94,7 +94,8 @@ fn what_a_flag_does_not_take_is_refused_by_name() {
         ("--jobs", &["18446744073709551616", "-1", "1.5", "five", ""]),
         ("--bursts", &["1000001", "-1", "1.5", "five", ""]),
         ("--speed", &["0", "-1", "-0", "nan", "inf", "fast", ""]),
-        ("--timeout", &["-1", "nan", "inf", "soon", ""]),
+        ("--pause", &["0", "-1", "nan", "inf", "long", ""]),
+        ("--timeout", &["0", "-1", "nan", "inf", "soon", ""]),
         ("--rate", &["0", "-1", "nan", "inf", "fast", ""]),
         ("--burst", &["0", "4294967296", "-1", "some", ""]),
         ("--load", &["heavy", ""]),

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use governor::{Quota, RateLimiter};
-use rate_limited::{Limiter, Pool};
+use rate_limited::{Limiter, Pool, Submitter};
 use tokio_util::sync::CancellationToken;
 
 use crate::tasks::runtime;
@@ -85,8 +85,14 @@ fn with_step(period: Duration, burst: NonZeroU32, jobs: u32) -> Vec<Instant> {
         let limiter = Limiter::new(period, burst);
         let cancel = CancellationToken::new();
         let work = |_, _| async { Instant::now() };
+        let submit_all = async |submitter: Submitter<u32>| {
+            for job in 0..jobs {
+                submitter.submit(job).await?;
+            }
+            Ok(())
+        };
         let on_result = |start| starts.push(start);
-        _ = pool.run(cancel, limiter, 0..jobs, work, on_result).await;
+        _ = pool.run(cancel, limiter, submit_all, work, on_result).await;
     });
     starts
 }

@@ -41,14 +41,15 @@ pub fn cancellation(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
         workers,
         capacity: CAPACITY,
     };
-    let produce = async |submitter: cancellation::Submitter<u64>| {
+    let submit_all = async |submitter: cancellation::Submitter<u64>| {
         for job in 0..jobs {
-            submitter.submit(job).await.expect("nobody cancels");
+            submitter.submit(job).await?;
         }
+        Ok(())
     };
     runtime().block_on(pool.run(
         CancellationToken::new(),
-        produce,
+        submit_all,
         move |_, job| async move { load.work(job) },
         |result: u64| sum += result,
         |_| {},
@@ -67,8 +68,14 @@ pub fn rate_limited(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
         let work = move |_, job| async move { load.work(job) };
         let limiter = Limiter::new(Duration::ZERO, NonZeroU32::MIN);
         let cancel = CancellationToken::new();
+        let submit_all = async |submitter: rate_limited::Submitter<u64>| {
+            for job in 0..jobs {
+                submitter.submit(job).await?;
+            }
+            Ok(())
+        };
         let on_result = |result: u64| sum += result;
-        _ = pool.run(cancel, limiter, 0..jobs, work, on_result).await;
+        _ = pool.run(cancel, limiter, submit_all, work, on_result).await;
     });
     sum
 }
