@@ -34,14 +34,14 @@ pub const STEPS: [Step; 8] = [
         section: "Worker Pool with WaitGroups",
         idea: "knowing when the work is done",
         builds_on: Some("basic"),
-        changed_lines: 13,
+        changed_lines: 10,
     },
     Step {
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
         builds_on: Some("basic"),
-        changed_lines: 74,
+        changed_lines: 60,
     },
     Step {
         name: "cancellation",
@@ -62,7 +62,7 @@ pub const STEPS: [Step; 8] = [
         section: "Error Handling in Worker Pools",
         idea: "failure is a value; a panic is contained",
         builds_on: Some("basic"),
-        changed_lines: 74,
+        changed_lines: 50,
     },
     Step {
         name: "rate-limited",
