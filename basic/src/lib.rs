@@ -3,39 +3,42 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::thread::{self, Scope};
+use std::panic;
+use std::thread::{self, ScopedJoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-/// A fixed number of workers on one shared queue of jobs.
+/// A fixed number of worker threads on one shared queue of jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Threads that take jobs from the queue.
+    /// Number of worker threads.
     pub workers: NonZeroUsize,
-    /// Jobs that may wait in the queue, and results that may wait to be read.
+    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
+    /// for all of them is allocated at the start; too little memory is a panic or ends the program.
     pub capacity: NonZeroUsize,
 }
 
 impl Pool {
-    /// Does `work` on every job and hands each result to `on_result`, in the order they come.
+    /// Does `work` on every job, and calls `on_result` with each result as soon as it is there.
     ///
     /// `work` gets the worker's id, from 1, and the job. `on_result` runs on the calling thread.
-    /// Once this returns, every job is done and every worker has ended.
+    /// When this returns, every job is done and every thread has ended.
     ///
     /// # Errors
     ///
-    /// If the system refuses to start a thread; no job has been started then.
+    /// If the system refuses to start a thread. No job has been started then.
     ///
     /// # Panics
     ///
-    /// If `jobs`, `work` or `on_result` does. A panic in `work` ends its worker, and the others do
-    /// the jobs that are left; one in `jobs` closes the queue; one in `on_result` ends the pool. All
-    /// of them wait for every worker to end before they reach the caller.
+    /// If `jobs`, `work` or `on_result` panics, with the same panic, once no job runs any more. A panic
+    /// in `work` ends one worker, and the others do the remaining jobs; without any other, the
+    /// remaining jobs are dropped as soon as `jobs` yields the next one or ends. A panic in `jobs`
+    /// closes the queue. After a panic in `on_result`, each worker ends with the next job that it does.
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,
         work: impl Fn(usize, J) -> R + Sync,
-        mut on_result: impl FnMut(R),
+        on_result: impl FnMut(R),
     ) -> io::Result<()> {
         let jobs = jobs.into_iter();
 
@@ -43,37 +46,46 @@ impl Pool {
             let (submit, queue) = bounded(self.capacity.get());
             let (reply, results) = bounded(self.capacity.get());
 
+            let mut workers = Vec::new();
             for id in 1..=self.workers.get() {
                 let (queue, reply, work) = (queue.clone(), reply.clone(), &work);
-                spawn(scope, format!("worker {id}"), move || {
-                    worker(id, queue, reply, work);
-                })?;
+                let thread = thread::Builder::new().name(format!("worker {id}"));
+                let run = move || worker(id, queue, reply, work);
+                workers.push(thread.spawn_scoped(scope, run)?);
             }
-            drop((queue, reply)); // from here on only the workers hold them
+            drop(queue);
+            drop(reply); // now only the workers hold these
 
-            spawn(scope, "submitter".into(), move || submit_all(jobs, submit))?;
+            let thread = thread::Builder::new().name("submitter".into());
+            let submitter = thread.spawn_scoped(scope, move || submit_all(jobs, submit))?;
 
-            for result in &results {
-                on_result(result);
-                if results.is_empty() {
-                    thread::yield_now(); // let some gather: to be woken costs more than a short job
-                }
-            } // the last worker is gone, and its `reply` with it
+            let results = std::iter::from_fn(move || {
+                yield_while(|| results.is_empty());
+                results.recv().ok() // `None` when the last worker has dropped its `reply`
+            });
+            results.for_each(on_result); // drops `on_result`, which may own what `jobs` waits for
+
+            // A join waits for all of a thread, a scope only for its closure.
+            let ended = workers.into_iter().map(ScopedJoinHandle::join);
+            ended
+                .fold(Ok(()), Result::and)
+                .and(submitter.join())
+                .unwrap_or_else(|panic| panic::resume_unwind(panic));
             Ok(())
         })
     }
 }
 
-/// Hands in every job, waiting while the queue is full; dropping `submit` then closes the queue.
+/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
 fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
     for job in jobs {
         if submit.send(job).is_err() {
-            return; // no worker is left to take it
+            return; // every worker has ended
         }
     }
 }
 
-/// Works until the queue is closed and empty, or nobody reads results any more.
+/// Works until the queue is closed and empty, or the results are no longer read.
 fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(usize, J) -> R) {
     for job in queue {
         if reply.send(work(id, job)).is_err() {
@@ -82,20 +94,9 @@ fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(u
     }
 }
 
-/// Starts a thread in `scope`; unlike `scope.spawn` it reports a refusal, and which thread it hit.
-fn spawn<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: String,
-    run: impl FnOnce() + Send + 'scope,
-) -> io::Result<()> {
-    match thread::Builder::new()
-        .name(name.clone())
-        .spawn_scoped(scope, run)
-    {
-        Ok(_) => Ok(()), // the scope joins it
-        Err(error) => {
-            let message = format!("cannot start {name}: {error}");
-            Err(io::Error::new(error.kind(), message))
-        }
-    }
+/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
+/// than a short job takes.
+fn yield_while(is_empty: impl Fn() -> bool) {
+    let yields = (0..4).take_while(|_| is_empty());
+    yields.for_each(|_| thread::yield_now());
 }

@@ -11,23 +11,22 @@ use cli::{fail, say, seconds};
 
 /// Step 1: a fixed pool of workers on one shared channel of jobs.
 #[derive(Parser)]
-#[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
 struct Flags {
-    /// How many workers share the jobs, 1 to 1000
+    /// Number of workers, 1 to 1000
     #[arg(long, value_name = "N", default_value = "3", value_parser = cli::workers)]
     workers: NonZeroUsize,
 
-    /// How many jobs to do, 0 to 1000000
-    #[arg(long, value_name = "N", default_value = "5", value_parser = cli::jobs)]
+    /// Number of jobs
+    #[arg(long, value_name = "N", default_value = "5")]
     jobs: usize,
 
     /// How many times faster than the article to run, above 0
-    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::speed)]
+    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::above_zero)]
     speed: f64,
 }
 
 fn main() {
-    let flags = Flags::parse_from(cli::arguments());
+    let flags: Flags = cli::parse();
     let second = seconds(1.0 / flags.speed);
     let pool = Pool {
         workers: flags.workers,
@@ -42,5 +41,5 @@ fn main() {
     let on_result = |result| say(format_args!("Result: {result}"));
 
     pool.run(1..=flags.jobs, work, on_result)
-        .unwrap_or_else(|error| fail(error));
+        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
 }

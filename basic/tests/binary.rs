@@ -1,14 +1,14 @@
-//! What the program prints, and how it takes its flags.
+//! What the program and the examples print.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn basic(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_basic"));
-    program
-        .args(flags)
-        .output()
-        .expect("the program can be started")
+    let output = program.args(flags).output();
+    output.expect("the program can be started")
 }
 
 fn lines(output: &Output) -> Vec<&str> {
@@ -26,10 +26,10 @@ fn without_worker(line: &str) -> String {
 }
 
 /// How often each line is there.
-fn facts(output: &Output) -> BTreeMap<String, usize> {
+fn facts(lines: &[String]) -> BTreeMap<&str, usize> {
     let mut facts = BTreeMap::new();
-    for line in lines(output) {
-        *facts.entry(without_worker(line)).or_default() += 1;
+    for line in lines {
+        *facts.entry(line.as_str()).or_default() += 1;
     }
     facts
 }
@@ -38,7 +38,8 @@ fn facts(output: &Output) -> BTreeMap<String, usize> {
 fn prints_the_articles_lines() {
     let output = basic(&["--speed", "1000"]);
     assert!(output.status.success());
-    insta::assert_debug_snapshot!(facts(&output), @r#"
+    let lines: Vec<_> = lines(&output).into_iter().map(without_worker).collect();
+    insta::assert_debug_snapshot!(facts(&lines), @r#"
     {
         "Result: 10": 1,
         "Result: 2": 1,
@@ -53,14 +54,14 @@ fn prints_the_articles_lines() {
     }
     "#);
 
-    let lines = Vec::from_iter(lines(&output).into_iter().map(without_worker));
-    let position = |line: String| lines.iter().position(|other| *other == line);
+    let position = |line: String| {
+        let position = lines.iter().position(|other| *other == line);
+        position.expect("the line is there")
+    };
     for job in 1..=5 {
         let started = position(format!("Worker # processing job {job}"));
-        assert!(
-            started < position(format!("Result: {}", job * 2)),
-            "job {job} ends after it starts"
-        );
+        let ended = position(format!("Result: {}", job * 2));
+        assert!(started < ended, "job {job} ends after it starts");
     }
 }
 
@@ -87,18 +88,32 @@ fn no_jobs_print_nothing() {
     assert_eq!(lines(&output), [""; 0]);
 }
 
+const EXAMPLES: [&str; 2] = ["goroutine", "channel"];
+
+/// `cargo test` builds the examples beside the program.
+fn example(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_basic"));
+    let folder = program.parent().expect("the program is in a folder");
+    folder.join("examples").join(name)
+}
+
 #[test]
-fn the_primers_print_the_articles_line() {
-    // `cargo test` builds the examples beside the program.
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_basic"));
-    let folder = program
-        .parent()
-        .expect("the program is in a folder")
-        .join("examples");
-    for primer in ["goroutine", "channel"] {
-        let output = Command::new(folder.join(primer))
-            .output()
-            .expect("the primer can be started");
-        assert_eq!(lines(&output), ["Hello from goroutine"], "{primer}");
+fn the_examples_print_the_articles_line() {
+    for name in EXAMPLES {
+        let output = Command::new(example(name)).output();
+        let output = output.expect("the example can be started");
+        assert_eq!(lines(&output), ["Hello from goroutine"], "{name}");
+    }
+}
+
+#[test]
+fn the_examples_end_quietly_if_nobody_reads_their_output() {
+    for name in EXAMPLES {
+        let (reader, writer) = io::pipe().expect("there is room for a pipe");
+        drop(reader);
+        let output = Command::new(example(name)).stdout(writer).output();
+        let output = output.expect("the example can be started");
+        assert!(output.status.success(), "{name}");
+        assert_eq!(str::from_utf8(&output.stderr), Ok(""), "{name}");
     }
 }

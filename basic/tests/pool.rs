@@ -1,5 +1,7 @@
 //! What makes it a pool.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use basic::Pool;
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
@@ -33,25 +35,102 @@ fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -
     }
 }
 
+/// Work that says when it starts, and ends when the test says so.
+struct Gated {
+    started: Sender<(usize, usize)>,
+    gates: Vec<Receiver<()>>,
+}
+
+/// The test's side of [`Gated`].
+struct Gates {
+    starts: Receiver<(usize, usize)>,
+    open: Vec<Sender<()>>,
+}
+
+/// For jobs 0 to `jobs` - 1.
+fn gated(jobs: usize) -> (Gated, Gates) {
+    let (started, starts) = unbounded();
+    let (open, gates) = (0..jobs).map(|_| bounded(1)).unzip();
+    (Gated { started, gates }, Gates { starts, open })
+}
+
+impl Gated {
+    fn work(&self, worker: usize, job: usize) -> usize {
+        let start = (worker, job);
+        self.started.send(start).expect("the test reads all starts");
+        self.gates[job].recv().expect("the test keeps the gates");
+        job
+    }
+}
+
+impl Gates {
+    /// Waits for the next start of a job: the worker and the job.
+    fn next_start(&self) -> (usize, usize) {
+        let start = self.starts.recv_timeout(Duration::from_secs(30));
+        start.expect("another job starts")
+    }
+
+    fn end(&self, job: usize) {
+        self.open[job].send(()).expect("the job waits for this");
+    }
+}
+
+/// One end counts, the other waits until the count reaches a number, and fails if it goes beyond.
+fn counter() -> (Count, Counted) {
+    let (one, ones) = unbounded();
+    (Count(one), Counted(ones, Mutex::new(0)))
+}
+
+struct Count(Sender<()>);
+
+impl Count {
+    fn add_one(&self) {
+        self.0.send(()).expect("the test counts to the end");
+    }
+}
+
+struct Counted(Receiver<()>, Mutex<usize>);
+
+impl Counted {
+    fn reaches(&self, number: usize) {
+        let mut counted = self.1.lock().expect("no panic");
+        while *counted < number {
+            let one = self.0.recv_timeout(Duration::from_secs(30));
+            one.expect("the count goes on");
+            *counted += 1;
+        }
+        thread::yield_now(); // an invitation to go beyond
+        assert!(self.0.is_empty(), "the count goes beyond {number}");
+    }
+}
+
+/// The text of the panic that `run` ends with.
+fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
+    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("the panics of these tests are texts")
+}
+
 #[test]
 fn one_worker_takes_the_jobs_in_order() {
     let transcript = with_deadline(|| {
-        let (work, results) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        let say = |lines: &Mutex<Vec<String>>, line| lines.lock().expect("no panic").push(line);
+        let work_log = Mutex::new(Vec::new());
+        let results_log = RefCell::new(Vec::new()); // not `Sync`: results are read on this thread
 
+        let work = |worker, job| {
+            let line = format!("worker {worker}: job {job}");
+            work_log.lock().expect("no panic").push(line);
+            job * 2
+        };
+        let on_result = |result| results_log.borrow_mut().push(format!("result {result}"));
         pool(1, 2)
-            .run(
-                1..=4,
-                |worker, job| {
-                    say(&work, format!("worker {worker}: job {job}"));
-                    job * 2
-                },
-                |result| say(&results, format!("result {result}")),
-            )
-            .expect("one thread can be started");
-        [work, results]
-            .map(|lines| lines.into_inner().expect("no panic").join("\n"))
-            .join("\n")
+            .run(1..=4, work, on_result)
+            .expect("threads can be started");
+
+        let work_log = work_log.into_inner().expect("no panic");
+        [work_log, results_log.into_inner()].concat().join("\n")
     });
     insta::assert_snapshot!(transcript, @r"
     worker 1: job 1
@@ -79,6 +158,25 @@ fn as_many_jobs_run_at_once_as_there_are_workers() {
     }
 }
 
+/// Each worker has one of the jobs, as these wait for each other.
+#[test]
+fn workers_have_the_ids_from_1_on() {
+    let ids = with_deadline(|| {
+        let everyone = Barrier::new(5);
+        let work = |worker: usize, _| {
+            everyone.wait();
+            worker
+        };
+        let mut ids = Vec::new();
+        pool(5, 1)
+            .run(0..5, work, |worker| ids.push(worker))
+            .expect("threads can be started");
+        ids.sort_unstable();
+        ids
+    });
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
+}
+
 #[test]
 fn never_more_jobs_run_at_once_than_there_are_workers() {
     for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
@@ -92,48 +190,36 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
             pool(workers, capacity)
                 .run(0..500, work, drop)
                 .expect("threads can be started");
-            assert_eq!(
-                in_flight.into_inner(),
-                0,
-                "a job was still running after the end"
-            );
+            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
             peak.into_inner()
         });
         assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
     }
 }
 
-/// Two workers; the test says when each job ends, and sees who takes the next one.
+/// Two workers; the test ends the jobs one by one, and sees which worker takes the next one.
 #[test]
-fn whoever_is_free_first_takes_the_next_job() {
+fn the_worker_that_is_free_first_takes_the_next_job() {
     let log = with_deadline(|| {
-        let (started, starts) = unbounded();
-        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
-        let work = |worker: usize, job: usize| {
-            started
-                .send((worker, job))
-                .expect("the test listens until the end");
-            gates[job].1.recv().expect("the test holds the gates");
-        };
-
+        let (jobs, gates) = gated(5);
         thread::scope(|scope| {
-            let run = scope.spawn(|| pool(2, 100).run(0..5, work, drop));
-            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
-            let next = || starts.recv().expect("another job starts");
+            let run = scope.spawn(|| pool(2, 100).run(0..5, |id, job| jobs.work(id, job), drop));
 
-            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
+            let first: BTreeMap<_, _> = [gates.next_start(), gates.next_start()]
+                .map(|(worker, job)| (job, worker))
+                .into();
             let name = |worker| if first[&0] == worker { "A" } else { "B" };
             let mut log = String::from("A has 0, B has 1\n");
             for ends in [1, 2, 0] {
-                open(ends);
-                let (worker, job) = next();
+                gates.end(ends);
+                let (worker, job) = gates.next_start();
                 log += &format!("{ends} ends, {} takes {job}\n", name(worker));
             }
-            open(3);
-            open(4);
+            gates.end(3);
+            gates.end(4);
             run.join()
                 .expect("no panic")
-                .expect("two threads can be started");
+                .expect("threads can be started");
             log
         })
     });
@@ -166,51 +252,163 @@ fn every_job_is_done_once_at_any_capacity() {
     }
 }
 
+/// Each job is the result before it, so a result must not wait for other jobs.
+#[test]
+fn a_result_comes_as_soon_as_its_job_is_done() {
+    let last = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        submit.send(1).expect("`jobs` is there");
+        let (mut submit, mut last) = (Some(submit), 0);
+        let on_result = |result| {
+            last = result;
+            match &submit {
+                Some(jobs) if result < 1000 => jobs.send(result).expect("the pool takes jobs"),
+                _ => submit = None, // no more jobs
+            }
+        };
+        pool(3, 100)
+            .run(jobs, |_, job| job * 2, on_result)
+            .expect("threads can be started");
+        last
+    });
+    assert_eq!(last, 1024);
+}
+
+/// One worker. During each job the submitter takes as many of the following jobs as it can: those
+/// that wait in the queue, and one for which the queue has no room.
+#[test]
+fn as_many_jobs_wait_as_the_capacity_says() {
+    for capacity in [1, 5] {
+        with_deadline(move || {
+            let (count, taken) = counter();
+            let jobs = (0..100).inspect(move |_| count.add_one());
+            let work = |_, job: usize| taken.reaches((job + 1 + capacity + 1).min(100));
+            pool(1, capacity)
+                .run(jobs, work, drop)
+                .expect("threads can be started");
+        });
+    }
+}
+
+/// Three workers. While each result is read, the workers start as many jobs as they can: those whose
+/// results wait to be read, and one each for whose result there is no room.
+#[test]
+fn as_many_results_wait_as_the_capacity_says() {
+    for capacity in [1, 5] {
+        with_deadline(move || {
+            let (count, started) = counter();
+            let mut read = 0;
+            let on_result = |()| {
+                read += 1;
+                started.reaches((read + capacity + 3).min(100));
+            };
+            pool(3, capacity)
+                .run(0..100, |_, _: usize| count.add_one(), on_result)
+                .expect("threads can be started");
+        });
+    }
+}
+
+/// A scope alone would not wait for destructors of thread-locals.
+#[test]
+fn every_thread_has_ended_when_run_returns() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    struct CountsItsEnd;
+    impl Drop for CountsItsEnd {
+        fn drop(&mut self) {
+            thread::yield_now(); // an invitation to return too early
+            ENDED.fetch_add(1, Relaxed);
+        }
+    }
+    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+    let use_it = || ON_THIS_THREAD.with(|_| {});
+
+    with_deadline(move || {
+        for round in 1..=100 {
+            let everyone = Barrier::new(3);
+            let work = |_, _| {
+                everyone.wait();
+                use_it();
+            };
+            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            pool(3, 1)
+                .run(jobs, work, drop)
+                .expect("threads can be started");
+            assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
+        }
+    });
+}
+
 #[test]
 fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (outcome, mut done) = with_deadline(|| {
+    let (panic, mut done) = with_deadline(|| {
         let mut done = Vec::new();
         let work = |_, job| if job == 3 { panic!("job 3") } else { job };
-        let run = || pool(2, 1).run(0..100, work, |job: usize| done.push(job));
-        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-        (outcome.is_err(), done)
+        let panic = panic_of(|| pool(2, 1).run(0..100, work, |job: usize| done.push(job)));
+        (panic, done)
     });
-    assert!(outcome, "the caller learns of the panic");
+    assert_eq!(panic, "job 3");
     done.sort_unstable();
     let others = (0..100).filter(|&job| job != 3);
-    assert_eq!(
-        done,
-        Vec::from_iter(others),
-        "the other worker does the other jobs"
-    );
+    assert_eq!(done, Vec::from_iter(others), "the other worker does these");
 }
 
 #[test]
 fn a_panic_in_every_worker_ends_the_pool() {
-    let panicked = with_deadline(|| {
+    let panic = with_deadline(|| {
         let work = |_, _| panic!("every job");
-        panic::catch_unwind(|| pool(2, 1).run(0..100, work, |()| {})).is_err()
+        panic_of(|| pool(2, 1).run(0.., work, |()| {}))
     });
-    assert!(panicked, "the caller learns of the panic");
+    assert_eq!(panic, "every job");
 }
 
+/// The jobs in flight end, and no others start than those that the workers took before they noticed.
 #[test]
 fn a_panic_in_the_callback_ends_the_pool() {
-    let panicked = with_deadline(|| {
+    let (panic, started) = with_deadline(|| {
+        let started = AtomicUsize::new(0);
         let on_result = |_| panic!("no more results, please");
-        panic::catch_unwind(|| pool(3, 1).run(0.., |_, job: usize| job, on_result)).is_err()
+        let work = |_, _: usize| started.fetch_add(1, Relaxed);
+        let panic = panic_of(|| pool(3, 1).run(0.., work, on_result));
+        (panic, started.into_inner())
     });
-    assert!(panicked, "the caller gets its own panic back");
+    assert_eq!(panic, "no more results, please");
+    let most = 1 + 1 + 3 + 3; // read, waiting, without room, and the last one of each worker
+    assert!(started <= most, "{started} jobs started");
 }
 
 #[test]
 fn a_panic_in_the_jobs_closes_the_queue() {
-    let (panicked, done) = with_deadline(|| {
+    let (panic, done) = with_deadline(|| {
         let mut done = Vec::new();
-        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
-        let run = || pool(1, 1).run(jobs, |_, job: usize| job, |job| done.push(job));
-        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
+        let jobs = (0..).inspect(|&job| assert!(job < 3, "no more jobs, please"));
+        let panic = panic_of(|| pool(1, 1).run(jobs, |_, job: usize| job, |job| done.push(job)));
+        (panic, done)
     });
-    assert!(panicked, "the caller learns of the panic");
-    assert_eq!(done, [0, 1, 2], "what was handed in is done");
+    assert_eq!(panic, "no more jobs, please");
+    assert_eq!(done, [0, 1, 2], "what was submitted is done");
+}
+
+/// A crawler is made like this: results give new jobs, so the callback owns the jobs' sender.
+#[test]
+fn a_panic_ends_the_pool_although_the_callback_owns_the_sender_of_the_jobs() {
+    let in_the_callback = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        submit.send(1).expect("`jobs` is there");
+        let on_result = move |page: usize| {
+            submit.send(page).expect("the pool takes jobs");
+            panic!("in the callback");
+        };
+        panic_of(|| pool(2, 1).run(jobs, |_, page| page, on_result))
+    });
+    assert_eq!(in_the_callback, "in the callback");
+
+    let in_every_worker = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        (0..2).for_each(|page| submit.send(page).expect("`jobs` is there"));
+        let on_result = move |page| submit.send(page).expect("the pool takes jobs");
+        let work = |_, _| -> usize { panic!("in every worker") };
+        panic_of(|| pool(2, 1).run(jobs, work, on_result))
+    });
+    assert_eq!(in_every_worker, "in every worker");
 }

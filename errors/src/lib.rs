@@ -1,145 +1,134 @@
 #![doc = "[timeline]: ../../../errors/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
-mod job_error;
+mod failure;
 
 use std::io;
-use std::iter::{Chain, Peekable};
 use std::num::NonZeroUsize;
+use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, Scope};
-use std::vec;
+use std::thread::{self, ScopedJoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-pub use job_error::JobError;
+pub use failure::{JobError, OnFailure};
 
-/// What the pool does once a job has failed or panicked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Do all the other jobs.
-    Continue,
-    /// Start no more jobs, finish those in hand, and hand back the rest. A job that another worker
-    /// is taking at that moment is in hand.
-    Stop,
-}
-
-/// The jobs that were never started: those still in the queue, then those never handed in.
-pub type Unstarted<I> = Chain<vec::IntoIter<<I as Iterator>::Item>, Peekable<I>>;
-
-/// A fixed number of workers on one shared queue of jobs that may fail.
+/// A fixed number of worker threads on one shared queue of jobs that may fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Threads that take jobs from the queue.
+    /// Number of worker threads.
     pub workers: NonZeroUsize,
-    /// Jobs that may wait in the queue, and results that may wait to be read.
+    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
+    /// for all of them is allocated at the start; too little memory is a panic or ends the program.
     pub capacity: NonZeroUsize,
-    /// Whether one failure ends it all.
+    /// What to do after a job has failed or panicked.
     pub on_failure: OnFailure,
 }
 
 impl Pool {
-    /// Does `work` on every job, gives `on_result` each job with its result, in the order they
-    /// come, and returns the jobs that were never started: none, unless a failure stopped the pool.
+    /// Does `work` on every job, calls `on_result` with each job and its result as soon as it is
+    /// there, and returns the jobs that it took from `jobs` and never started: none, unless a failure
+    /// stopped the pool.
     ///
     /// `work` gets the worker's id, from 1, and the job. `on_result` runs on the calling thread.
-    /// Once this returns, every worker has ended.
+    /// When this returns, every thread has ended. To keep the jobs that the pool has not taken, lend
+    /// `jobs` as `jobs.by_ref()`. After a failure that stops it, the pool still waits for `jobs` to
+    /// yield the next one or to end.
     ///
     /// # Errors
     ///
-    /// If the system refuses to start a thread; no job has been started then.
+    /// If the system refuses to start a thread. No job has been started then.
     ///
     /// # Panics
     ///
-    /// If `jobs` or `on_result` does, once every worker has ended. A panic in `jobs` closes the queue;
-    /// one in `work` is that job's result.
-    pub fn run<J: Send, R: Send, E: Send, I: Iterator<Item = J> + Send>(
+    /// If `jobs` or `on_result` panics, with the same panic, once no job runs any more. A panic in
+    /// `jobs` closes the queue. After a panic in `on_result`, each worker ends with the next job that
+    /// it does. A panic in `work` is that job's result, unless the program is built with
+    /// `panic = "abort"`: then it ends the program.
+    pub fn run<J: Send, R: Send, E: Send>(
         self,
-        jobs: impl IntoIterator<IntoIter = I>,
+        jobs: impl IntoIterator<Item = J, IntoIter: Send>,
         work: impl Fn(usize, &J) -> Result<R, E> + Sync,
-        mut on_result: impl FnMut(J, Result<R, JobError<E>>),
-    ) -> io::Result<Unstarted<I>> {
-        let mut jobs = jobs.into_iter().peekable();
-        let stop = AtomicBool::new(false);
+        on_result: impl FnMut((J, Result<R, JobError<E>>)),
+    ) -> io::Result<Vec<J>> {
+        let jobs = jobs.into_iter();
+        let stop = &AtomicBool::new(false);
+        let work = |id, job: J| {
+            let result = failure::contain(|| work(id, &job));
+            if result.is_err() && self.on_failure == OnFailure::Stop {
+                stop.store(true, Relaxed); // before anyone learns of the failure
+            }
+            (job, result)
+        };
 
-        let queued = thread::scope(|scope| {
+        thread::scope(|scope| {
             let (submit, queue) = bounded(self.capacity.get());
             let (reply, results) = bounded(self.capacity.get());
 
+            let mut workers = Vec::new();
             for id in 1..=self.workers.get() {
-                let (queue, reply, work, stop) = (queue.clone(), reply.clone(), &work, &stop);
-                spawn(scope, format!("worker {id}"), move || {
-                    worker(id, queue, reply, work, self.on_failure, stop);
-                })?;
+                let (queue, reply, work) = (queue.clone(), reply.clone(), &work);
+                let thread = thread::Builder::new().name(format!("worker {id}"));
+                let run = move || worker(id, queue, reply, work, stop);
+                workers.push(thread.spawn_scoped(scope, run)?);
             }
-            drop(reply); // from here on only the workers hold it
+            drop(reply); // now only the workers hold this
 
-            let (jobs, stop) = (&mut jobs, &stop);
-            spawn(scope, "submitter".into(), move || {
-                submit_all(jobs, submit, stop)
-            })?;
+            let thread = thread::Builder::new().name("submitter".into());
+            let submitter = thread.spawn_scoped(scope, move || submit_all(jobs, submit, stop))?;
 
-            for (job, result) in &results {
-                on_result(job, result);
-                if results.is_empty() {
-                    thread::yield_now(); // let some gather: to be woken costs more than a short job
-                }
-            } // the last worker is gone, and its `reply` with it
-            io::Result::Ok(queue.into_iter().collect::<Vec<_>>()) // what no worker took
-        })?;
-        Ok(queued.into_iter().chain(jobs))
+            let results = std::iter::from_fn(move || {
+                yield_while(|| results.is_empty());
+                results.recv().ok() // `None` when the last worker has dropped its `reply`
+            });
+            results.for_each(on_result); // drops `on_result`, which may own what `jobs` waits for
+            let queued: Vec<J> = queue.iter().collect(); // until `submit` is dropped
+
+            // A join waits for all of a thread, a scope only for its closure.
+            let ended = workers.into_iter().map(ScopedJoinHandle::join);
+            let refused = ended
+                .fold(Ok(()), Result::and)
+                .and(submitter.join())
+                .unwrap_or_else(|panic| panic::resume_unwind(panic));
+            Ok(queued.into_iter().chain(refused).collect())
+        })
     }
 }
 
-/// Hands in jobs, waiting while the queue is full; `next_if` leaves a job where it is once stopped.
-fn submit_all<J>(
-    jobs: &mut Peekable<impl Iterator<Item = J>>,
-    submit: Sender<J>,
-    stop: &AtomicBool,
-) {
-    while let Some(job) = jobs.next_if(|_| !stop.load(Relaxed)) {
+/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
+/// Once the pool stops, this gives back the job that it holds.
+fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>, stop: &AtomicBool) -> Option<J> {
+    for job in jobs {
+        if stop.load(Relaxed) {
+            return Some(job);
+        }
         if submit.send(job).is_err() {
-            return; // nobody is left to take it
+            return None; // `on_result` has panicked
         }
     }
+    None
 }
 
-/// Works until the pool stops, the queue is closed and empty, or nobody reads results any more.
-fn worker<J, R, E>(
+/// Works until the queue is closed and empty, the pool stops, or the results are no longer read.
+fn worker<J, R>(
     id: usize,
     queue: Receiver<J>,
-    reply: Sender<(J, Result<R, JobError<E>>)>,
-    work: impl Fn(usize, &J) -> Result<R, E>,
-    on_failure: OnFailure,
+    reply: Sender<R>,
+    work: impl Fn(usize, J) -> R,
     stop: &AtomicBool,
 ) {
     while !stop.load(Relaxed)
         && let Ok(job) = queue.recv()
     {
-        let result = job_error::contain(|| work(id, &job));
-        if result.is_err() && on_failure == OnFailure::Stop {
-            stop.store(true, Relaxed);
-        }
-        if reply.send((job, result)).is_err() {
+        if reply.send(work(id, job)).is_err() {
             return;
         }
     }
 }
 
-/// Starts a thread in `scope`; unlike `scope.spawn` it reports a refusal, and which thread it hit.
-fn spawn<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: String,
-    run: impl FnOnce() + Send + 'scope,
-) -> io::Result<()> {
-    match thread::Builder::new()
-        .name(name.clone())
-        .spawn_scoped(scope, run)
-    {
-        Ok(_) => Ok(()), // the scope joins it
-        Err(error) => {
-            let message = format!("cannot start {name}: {error}");
-            Err(io::Error::new(error.kind(), message))
-        }
-    }
+/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
+/// than a short job takes.
+fn yield_while(is_empty: impl Fn() -> bool) {
+    let yields = (0..4).take_while(|_| is_empty());
+    yields.for_each(|_| thread::yield_now());
 }

@@ -1,70 +1,67 @@
-//! The article's pool with errors: every third job fails, and nothing else is lost.
+//! The article's pool with errors: every third job fails, and no other is lost.
 
 mod cli;
+mod failed;
+mod unstarted;
 
 use std::error::Error;
 use std::num::NonZeroUsize;
-use std::{fmt, io, thread};
+use std::{io, thread};
 
 use clap::Parser;
 use cli::{fail, note, say, seconds};
 use errors::{JobError, OnFailure, Pool};
+use failed::Failed;
 
-/// Step 6: each job ends in a result, be it a success, an error or a contained panic.
+/// Step 6: jobs that end in a result, be it a success, an error or a contained panic.
 #[derive(Parser)]
-#[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
 struct Flags {
-    /// How many workers share the jobs, 1 to 1000
+    /// Number of workers, 1 to 1000
     #[arg(long, value_name = "N", default_value = "3", value_parser = cli::workers)]
     workers: NonZeroUsize,
 
-    /// How many jobs to do, 0 to 1000000
-    #[arg(long, value_name = "N", default_value = "5", value_parser = cli::jobs)]
+    /// Number of jobs
+    #[arg(long, value_name = "N", default_value = "5")]
     jobs: usize,
 
     /// How many times faster than the article to run, above 0
-    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::speed)]
+    #[arg(long, value_name = "X", default_value = "1", value_parser = cli::above_zero)]
     speed: f64,
-}
 
-/// What a job fails with, and why.
-#[derive(Debug)]
-struct Failed {
-    job: usize,
-    cause: io::Error,
-}
+    /// Number of a job that panics, in addition to the errors of the article
+    #[arg(long, value_name = "N")]
+    panic: Option<usize>,
 
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "job {} failed", self.job)
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.cause)
-    }
+    /// Whether to do the other jobs after a job has failed or panicked
+    #[arg(long, value_name = "WHAT", default_value = "continue", value_parser = ["continue", "stop"])]
+    on_failure: String,
 }
 
 fn main() {
-    let flags = Flags::parse_from(cli::arguments());
+    let flags: Flags = cli::parse();
     let second = seconds(1.0 / flags.speed);
     let pool = Pool {
         workers: flags.workers,
         capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
-        on_failure: OnFailure::Continue,
+        on_failure: match flags.on_failure.as_str() {
+            "stop" => OnFailure::Stop,
+            _ => OnFailure::Continue,
+        },
     };
 
     let work = |_worker, &job: &usize| {
         say(format_args!("Processing job {job}"));
         thread::sleep(second);
+        if flags.panic == Some(job) {
+            panic!("a bug in job {job}");
+        }
         if job.is_multiple_of(3) {
             let cause = io::ErrorKind::TimedOut.into();
             return Err(Failed { job, cause });
         }
         Ok(format!("Result of job {job}"))
     };
-    let on_result = |job, result: Result<_, JobError<_>>| match result {
+    let on_result = |(job, result): (_, Result<_, JobError<_>>)| match result {
         Ok(result) => say(format_args!("Job {job} completed: {result}")),
         Err(error) => {
             say(format_args!("Job {job} error: {error}"));
@@ -74,9 +71,11 @@ fn main() {
         }
     };
 
+    let mut jobs = 1..=flags.jobs;
     let unstarted = pool
-        .run(1..=flags.jobs, work, on_result)
-        .unwrap_or_else(|error| fail(error));
-    assert_eq!(unstarted.count(), 0, "the pool goes on after a failure");
+        .run(jobs.by_ref(), work, on_result)
+        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
     say("All workers completed");
+
+    unstarted::print(unstarted.into_iter().chain(jobs));
 }

@@ -5,10 +5,8 @@ use std::process::{Command, Output};
 
 fn errors(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_errors"));
-    program
-        .args(flags)
-        .output()
-        .expect("the program can be started")
+    let output = program.args(flags).env("RUST_BACKTRACE", "0").output();
+    output.expect("the program can be started")
 }
 
 fn lines(output: &Output) -> Vec<&str> {
@@ -47,33 +45,41 @@ fn prints_the_articles_lines() {
 
     let lines = lines(&output);
     assert_eq!(lines.last(), Some(&"All workers completed"));
-    let position = |start: &str| lines.iter().position(|line| line.starts_with(start));
+    let position = |start: String| {
+        let position = lines.iter().position(|line| line.starts_with(&start));
+        position.expect("the line is there")
+    };
     for job in 1..=5 {
-        let started = position(&format!("Processing job {job}"));
-        assert!(
-            started < position(&format!("Job {job} ")),
-            "job {job} ends after it starts"
-        );
+        let started = position(format!("Processing job {job}"));
+        let ended = position(format!("Job {job} "));
+        assert!(started < ended, "job {job} ends after it starts");
     }
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).expect("only text is printed")
 }
 
 #[test]
 fn the_cause_goes_to_standard_error() {
     let output = errors(&["--speed", "1000", "--jobs", "8"]);
-    let stderr = str::from_utf8(&output.stderr).expect("only text is printed");
-    insta::assert_snapshot!(stderr, @r"
+    insta::assert_snapshot!(stderr(&output), @r"
       because: timed out
       because: timed out
     ");
 }
 
+/// The lines of one worker's jobs, and then those of their results: how the two mix may differ.
+fn sorted_out(output: &Output) -> String {
+    let lines = lines(output).into_iter();
+    let (work, results): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with("Processing"));
+    [work, results].concat().join("\n")
+}
+
 #[test]
 fn one_worker_takes_the_jobs_in_order() {
     let output = errors(&["--speed", "1000", "--workers", "1", "--jobs", "4"]);
-    let (work, results): (Vec<_>, Vec<_>) = lines(&output)
-        .into_iter()
-        .partition(|line| line.starts_with("Processing"));
-    insta::assert_snapshot!([work, results].concat().join("\n"), @r"
+    insta::assert_snapshot!(sorted_out(&output), @r"
     Processing job 1
     Processing job 2
     Processing job 3
@@ -91,4 +97,69 @@ fn no_jobs_print_the_last_line_only() {
     let output = errors(&["--jobs", "0"]);
     assert!(output.status.success());
     assert_eq!(lines(&output), ["All workers completed"]);
+}
+
+#[test]
+fn a_panic_is_contained_and_the_other_jobs_are_done() {
+    let output = errors(&["--speed", "1000", "--workers", "1", "--panic", "2"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(sorted_out(&output), @r"
+    Processing job 1
+    Processing job 2
+    Processing job 3
+    Processing job 4
+    Processing job 5
+    Job 1 completed: Result of job 1
+    Job 2 error: panicked: a bug in job 2
+    Job 3 error: job 3 failed
+    Job 4 completed: Result of job 4
+    Job 5 completed: Result of job 5
+    All workers completed
+    ");
+    let says_so = |line: &str| line.starts_with("thread 'worker 1'") && line.contains("panicked");
+    assert!(stderr(&output).lines().any(says_so), "{}", stderr(&output));
+}
+
+#[test]
+fn jobs_that_a_failure_keeps_from_starting_are_named() {
+    let stop = ["--speed", "1000", "--workers", "1", "--on-failure", "stop"];
+    let output = errors(&stop);
+    assert!(output.status.success());
+    insta::assert_snapshot!(sorted_out(&output), @r"
+    Processing job 1
+    Processing job 2
+    Processing job 3
+    Job 1 completed: Result of job 1
+    Job 2 completed: Result of job 2
+    Job 3 error: job 3 failed
+    All workers completed
+    ");
+    insta::assert_snapshot!(stderr(&output), @r"
+      because: timed out
+    Job 4 never started
+    Job 5 never started
+    ");
+
+    let panic = errors(&[&stop[..], &["--panic", "1"]].concat());
+    assert_eq!(stderr(&panic).matches("never started").count(), 4);
+}
+
+/// More of them than the queue has room for, and than anyone wants to read.
+#[test]
+fn of_many_unstarted_jobs_the_first_are_named_and_the_others_counted() {
+    let stop = ["--speed", "1000", "--workers", "1", "--on-failure", "stop"];
+    let output = errors(&[&stop[..], &["--jobs", "1000000000000"]].concat());
+    let lines: Vec<_> = stderr(&output).lines().skip(1).collect();
+    let named = (4..24).map(|job| format!("Job {job} never started"));
+    assert_eq!(lines[..20], Vec::from_iter(named));
+    assert_eq!(lines[20..], ["... nor did 999999999977 more jobs"]);
+}
+
+#[test]
+fn other_reactions_to_a_failure_are_refused() {
+    let output = errors(&["--on-failure", "retry"]);
+    assert_eq!(output.status.code(), Some(2));
+    let first = stderr(&output).lines().next();
+    let message = "error: invalid value 'retry' for '--on-failure <WHAT>'";
+    assert_eq!(first, Some(message));
 }

@@ -1,5 +1,6 @@
-//! What makes it a pool, and what becomes of each job.
+//! What becomes of each job.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
@@ -11,7 +12,7 @@ use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 use std::{fmt, iter, thread};
 
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use errors::{JobError, OnFailure, Pool};
 
 fn pool(workers: usize, capacity: usize, on_failure: OnFailure) -> Pool {
@@ -66,9 +67,46 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
-/// One worker survives everything that can become of a job.
+/// One end counts, the other waits until the count reaches a number, and fails if it goes beyond.
+fn counter() -> (Count, Counted) {
+    let (one, ones) = unbounded();
+    (Count(one), Counted(ones, Mutex::new(0)))
+}
+
+struct Count(Sender<()>);
+
+impl Count {
+    fn add_one(&self) {
+        self.0.send(()).expect("the test counts to the end");
+    }
+}
+
+struct Counted(Receiver<()>, Mutex<usize>);
+
+impl Counted {
+    fn reaches(&self, number: usize) {
+        let mut counted = self.1.lock().expect("no panic");
+        while *counted < number {
+            let one = self.0.recv_timeout(Duration::from_secs(30));
+            one.expect("the count goes on");
+            *counted += 1;
+        }
+        thread::yield_now(); // an invitation to go beyond
+        assert!(self.0.is_empty(), "the count goes beyond {number}");
+    }
+}
+
+/// The text of the panic that `run` ends with.
+fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
+    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("the panics of these tests are texts")
+}
+
 #[test]
-fn one_worker_takes_the_jobs_in_order() {
+fn one_worker_survives_all_that_can_become_of_a_job() {
     let transcript = with_deadline(|| {
         let (work, results) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let say = |lines: &Mutex<Vec<String>>, line| lines.lock().expect("no panic").push(line);
@@ -92,13 +130,13 @@ fn one_worker_takes_the_jobs_in_order() {
                         _ => Ok(job * 2),
                     }
                 },
-                |job, result| match result {
+                |(job, result)| match result {
                     Ok(result) => say(&results, format!("job {job}: result {result}")),
                     Err(error) => say(&results, format!("job {job}: {}", chain(&error))),
                 },
             )
             .expect("threads can be started");
-        assert_eq!(unstarted.count(), 0);
+        assert_eq!(unstarted, []);
         [work, results]
             .map(|lines| lines.into_inner().expect("no panic").join("\n"))
             .join("\n")
@@ -131,11 +169,11 @@ fn a_failure_and_a_panic_are_told_apart() {
             true => Err("text"),
             false => panic!("text"),
         };
-        let on_result = |_, result: Result<(), _>| results.push(result);
+        let on_result = |(_, result): (_, Result<(), _>)| results.push(result);
         let unstarted = pool(1, 1, OnFailure::Continue)
             .run([true, false], work, on_result)
             .expect("threads can be started");
-        assert_eq!(unstarted.count(), 0);
+        assert_eq!(unstarted, []);
         results
     });
     insta::assert_debug_snapshot!(results, @r#"
@@ -154,115 +192,26 @@ fn a_failure_and_a_panic_are_told_apart() {
     "#);
 }
 
-/// The jobs can only end if all of them have started.
-#[test]
-fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for workers in [1, 2, 3, 16] {
-        with_deadline(move || {
-            let everyone = Barrier::new(workers);
-            let work = |_, _: &_| Err::<(), _>(everyone.wait());
-            let unstarted = pool(workers, 1, OnFailure::Continue)
-                .run(0..workers * 3, work, |_, _| {})
-                .expect("threads can be started");
-            assert_eq!(unstarted.count(), 0);
-        });
-    }
-}
-
-#[test]
-fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let peak = with_deadline(move || {
-            let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let work = |_, job: &usize| {
-                peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
-                thread::yield_now(); // an invitation to start one too many
-                in_flight.fetch_sub(1, Relaxed);
-                if job.is_multiple_of(3) {
-                    Err(())
-                } else {
-                    Ok(())
-                }
-            };
-            let unstarted = pool(workers, capacity, OnFailure::Continue)
-                .run(0..100, work, |_, _| {})
-                .expect("threads can be started");
-            assert_eq!(unstarted.count(), 0);
-            assert_eq!(
-                in_flight.into_inner(),
-                0,
-                "a job was still running after the end"
-            );
-            peak.into_inner()
-        });
-        assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
-    }
-}
-
-/// Two workers; the test says when each job fails, and sees who takes the next one.
-#[test]
-fn whoever_is_free_first_takes_the_next_job() {
-    let log = with_deadline(|| {
-        let (started, starts) = unbounded();
-        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
-        let work = |worker: usize, &job: &usize| {
-            started
-                .send((worker, job))
-                .expect("the test listens until the end");
-            gates[job].1.recv().expect("the test holds the gates");
-            Err::<(), _>("every job fails")
-        };
-
-        thread::scope(|scope| {
-            let run = scope.spawn(|| {
-                let pool = pool(2, 100, OnFailure::Continue);
-                pool.run(0..5, work, |_, _| {}).map(Iterator::count)
-            });
-            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
-            let next = || starts.recv().expect("another job starts");
-
-            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
-            let name = |worker| if first[&0] == worker { "A" } else { "B" };
-            let mut log = String::from("A has 0, B has 1\n");
-            for ends in [1, 2, 0] {
-                open(ends);
-                let (worker, job) = next();
-                log += &format!("{ends} ends, {} takes {job}\n", name(worker));
-            }
-            open(3);
-            open(4);
-            run.join()
-                .expect("no panic")
-                .expect("threads can be started");
-            log
-        })
-    });
-    insta::assert_snapshot!(log, @r"
-    A has 0, B has 1
-    1 ends, B takes 2
-    2 ends, B takes 3
-    0 ends, A takes 4
-    ");
-}
-
 /// Which jobs succeeded, which failed, and which were never started.
-type Fates = (Vec<usize>, Vec<usize>, Vec<usize>);
+type Outcomes = (Vec<usize>, Vec<usize>, Vec<usize>);
 
-/// Jobs 3, 7, 8, 13, 17, 18, ... fail. Reads no more than 1000 jobs that were never started.
-fn fates(pool: Pool, jobs: impl Iterator<Item = usize> + Send + 'static) -> Fates {
+/// Jobs 3, 7, 8, 13, 17, 18, ... fail. Of the jobs that the pool has not taken, those up to 1000 are
+/// counted as never started.
+fn outcomes(pool: Pool, jobs: impl Iterator<Item = usize> + Send + 'static) -> Outcomes {
     let fails = |job| matches!(job % 10, 3 | 7 | 8);
     with_deadline(move || {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         let work = |_, &job: &usize| if fails(job) { Err(job) } else { Ok(job) };
-        let on_result = |job, result| match result {
+        let on_result = |(job, result)| match result {
             Ok(same) => done.push((job, same)),
             Err(JobError::Failed(same)) => failed.push((job, same)),
             Err(JobError::Panicked(message)) => panic!("{message}"),
         };
-        let unstarted = pool
-            .run(jobs, work, on_result)
+        let mut jobs = jobs;
+        let mut unstarted = pool
+            .run(jobs.by_ref(), work, on_result)
             .expect("threads can be started");
-        let unstarted = unstarted.take(1000).collect();
+        unstarted.extend(jobs.take_while(|&job| job < 1000));
 
         for (job, same) in done.iter().chain(&failed) {
             assert_eq!(job, same, "each job comes back with its own result");
@@ -295,18 +244,6 @@ const SIZES: [(usize, usize); 8] = [
     (8, 20),
 ];
 
-#[test]
-fn every_job_is_done_once_at_any_capacity() {
-    for (workers, capacity) in SIZES {
-        for jobs in [0, 1, 3, 4, 500] {
-            let pool = pool(workers, capacity, OnFailure::Continue);
-            let (done, failed, unstarted) = fates(pool, 0..jobs);
-            assert_eq!(merged(done, failed), Vec::from_iter(0..jobs), "{pool:?}");
-            assert_eq!(unstarted, [], "{pool:?}");
-        }
-    }
-}
-
 /// Every job succeeded, failed, or comes back: in order, none lost, none twice.
 #[test]
 fn a_stopped_pool_loses_no_job() {
@@ -314,16 +251,16 @@ fn a_stopped_pool_loses_no_job() {
         for (workers, capacity) in SIZES {
             let pool = pool(workers, capacity, OnFailure::Stop);
             for jobs in [0, 1, 3, 4, 30, 100] {
-                let (done, failed, unstarted) = fates(pool, 0..jobs);
+                let (done, failed, unstarted) = outcomes(pool, 0..jobs);
                 let stopped = !failed.is_empty();
                 assert_eq!(stopped, jobs > 3, "{pool:?}, {jobs} jobs");
                 let all = [merged(done, failed), unstarted].concat();
                 assert_eq!(all, Vec::from_iter(0..jobs), "{pool:?}, {jobs} jobs");
             }
-            let (done, failed, unstarted) = fates(pool, 0..); // without end
+            let (done, failed, unstarted) = outcomes(pool, 0..); // without end
             let started = merged(done, failed);
-            let all = [&started[..], &unstarted].concat();
-            assert_eq!(all, Vec::from_iter(0..started.len() + 1000), "{pool:?}");
+            let all = [started, unstarted].concat();
+            assert_eq!(all, Vec::from_iter(0..1000), "{pool:?}");
         }
     }
 }
@@ -332,7 +269,7 @@ fn a_stopped_pool_loses_no_job() {
 fn one_worker_stops_at_the_first_failure() {
     for capacity in [1, 2, 3, 4, 5, 6, 7, 100] {
         let pool = pool(1, capacity, OnFailure::Stop);
-        let (done, failed, unstarted) = fates(pool, 0..8);
+        let (done, failed, unstarted) = outcomes(pool, 0..8);
         assert_eq!(done, [0, 1, 2], "capacity {capacity}");
         assert_eq!(failed, [3], "capacity {capacity}");
         assert_eq!(unstarted, [4, 5, 6, 7], "capacity {capacity}");
@@ -341,7 +278,7 @@ fn one_worker_stops_at_the_first_failure() {
 
 /// Job 0 fails when jobs 1 and 2 have started, and these end when its failure has been read.
 #[test]
-fn a_stopped_pool_finishes_the_jobs_in_hand() {
+fn a_stopped_pool_finishes_the_jobs_in_flight() {
     for fail in [|| Err("job 0"), || panic!("job 0")] {
         for capacity in [1, 2, 10] {
             let (mut ended, unstarted) = with_deadline(move || {
@@ -356,28 +293,30 @@ fn a_stopped_pool_finishes_the_jobs_in_hand() {
                         _ => gate.recv().map_err(|_| "the test holds the gate"),
                     }
                 };
-                let on_result = |job, result: Result<(), _>| {
+                let on_result = |(job, result): (_, Result<(), _>)| {
                     ended.push((job, result.is_ok()));
                     if job == 0 {
                         open.send(()).expect("job 1 has a gate");
                         open.send(()).expect("job 2 has a gate");
                     }
                 };
-                let unstarted = pool(3, capacity, OnFailure::Stop)
-                    .run(0.., work, on_result)
+                let mut jobs = 0..;
+                let mut unstarted = pool(3, capacity, OnFailure::Stop)
+                    .run(jobs.by_ref(), work, on_result)
                     .expect("threads can be started");
-                let unstarted = Vec::from_iter(unstarted.take(5));
+                unstarted.extend(jobs.take(5));
                 (ended, unstarted)
             });
             assert_eq!(ended[0], (0, false));
             ended.sort_unstable();
             assert_eq!(ended, [(0, false), (1, true), (2, true)]);
-            assert_eq!(unstarted, [3, 4, 5, 6, 7]);
+            let following = Vec::from_iter(3..3 + unstarted.len());
+            assert_eq!(unstarted, following, "in order, and none is missing");
         }
     }
 }
 
-/// The failure is known before there is a second job; a worker is waiting for it.
+/// The failure is known before there is a second job. A worker is waiting for that job.
 #[test]
 fn a_stopped_pool_starts_no_job_that_comes_later() {
     for workers in [1, 2, 3] {
@@ -385,54 +324,311 @@ fn a_stopped_pool_starts_no_job_that_comes_later() {
             let (failed, wait) = bounded::<()>(0);
             let mut failed = Some(failed);
             let later = iter::from_fn(move || {
-                _ = wait.recv(); // an error at last: the failure has been read
+                _ = wait.recv(); // an error, once the failure has been read
                 Some("later")
             });
             let jobs = iter::once("now").chain(later);
 
             let mut started = Vec::new();
-            let on_result = |job, _: Result<(), _>| {
+            let on_result = |(job, _): (_, Result<(), _>)| {
                 started.push(job);
                 failed = None;
             };
             let unstarted = pool(workers, 1, OnFailure::Stop)
                 .run(jobs, |_, _| Err("every job fails"), on_result)
                 .expect("threads can be started");
-            let unstarted = Vec::from_iter(unstarted.take(2));
             (started, unstarted)
         });
         assert_eq!(started, ["now"]);
-        assert_eq!(unstarted, ["later", "later"]);
+        assert_eq!(unstarted, ["later"]);
     }
 }
 
+/// One worker, and a callback that does not return before the pool has stopped: the results of the jobs
+/// before the failure fill all the room, so that nobody can learn of the failure.
+#[test]
+fn a_failure_stops_the_pool_before_anyone_learns_of_it() {
+    const ROOM: usize = 1000;
+    const FAILS: usize = 1 + ROOM; // the first result is being read, the others wait
+    let (ended, unstarted) = with_deadline(|| {
+        let (submitting, stopped) = bounded::<()>(0);
+        let (failing, fails) = bounded(1);
+        let jobs = (0..).inspect(move |&job| {
+            let _submitting = &submitting; // dropped with the jobs
+            if job == FAILS + 1 {
+                fails.recv().expect("the job before this one starts");
+            }
+            if job > FAILS {
+                thread::sleep(Duration::from_millis(1)); // asks `stop` once a millisecond
+            }
+        });
+        let work = |_, &job: &usize| {
+            if job == FAILS {
+                failing.send(()).expect("the jobs wait for this");
+                return Err("it fails");
+            }
+            Ok(())
+        };
+        let mut ended = 0;
+        let on_result = |_| {
+            if ended == 0 {
+                let end = stopped.recv_timeout(Duration::from_secs(9));
+                assert_eq!(end, Err(RecvTimeoutError::Disconnected));
+            }
+            ended += 1;
+        };
+        let capacity = ROOM;
+        let unstarted = pool(1, capacity, OnFailure::Stop)
+            .run(jobs, work, on_result)
+            .expect("threads can be started");
+        (ended, unstarted)
+    });
+    assert_eq!(ended, FAILS + 1);
+    assert_eq!(unstarted[0], FAILS + 1);
+}
+
+#[test]
+fn a_pool_that_continues_hands_back_no_job() {
+    let unstarted = with_deadline(|| {
+        let work = |_, _: &usize| Err::<(), _>("every job fails");
+        pool(2, 1, OnFailure::Continue)
+            .run(0..100, work, drop)
+            .expect("threads can be started")
+    });
+    assert_eq!(unstarted, []);
+}
+
+/// A scope alone would not wait for destructors of thread-locals.
+#[test]
+fn every_thread_has_ended_when_run_returns() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    struct CountsItsEnd;
+    impl Drop for CountsItsEnd {
+        fn drop(&mut self) {
+            thread::yield_now(); // an invitation to return too early
+            ENDED.fetch_add(1, Relaxed);
+        }
+    }
+    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+    let use_it = || ON_THIS_THREAD.with(|_| {});
+
+    with_deadline(move || {
+        for round in 1..=100 {
+            let everyone = Barrier::new(3);
+            let work = |_, _: &_| {
+                everyone.wait();
+                use_it();
+                Ok::<_, ()>(())
+            };
+            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            pool(3, 1, OnFailure::Stop)
+                .run(jobs, work, drop)
+                .expect("threads can be started");
+            assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
+        }
+    });
+}
+
+/// The jobs in flight end, and no others start than those that the workers took before they noticed.
 #[test]
 fn a_panic_in_the_callback_ends_the_pool() {
     for on_failure in [OnFailure::Continue, OnFailure::Stop] {
-        let panicked = with_deadline(move || {
-            let on_result = |_, _| panic!("no more results, please");
-            let work = |_, &job: &usize| Ok::<_, ()>(job);
-            let run = || pool(3, 1, on_failure).run(0.., work, on_result);
-            panic::catch_unwind(AssertUnwindSafe(run)).is_err()
+        let (panic, started) = with_deadline(move || {
+            let started = AtomicUsize::new(0);
+            let on_result = |_| panic!("no more results, please");
+            let work = |_, _: &usize| Ok::<_, ()>(started.fetch_add(1, Relaxed));
+            let panic = panic_of(|| pool(3, 1, on_failure).run(0.., work, on_result));
+            (panic, started.into_inner())
         });
-        assert!(panicked, "the caller gets its own panic back");
+        assert_eq!(panic, "no more results, please");
+        assert!(started <= 1 + 1 + 3 + 3, "{started} jobs started");
     }
 }
 
 #[test]
 fn a_panic_in_the_jobs_closes_the_queue() {
-    let (panicked, done) = with_deadline(|| {
+    let (panic, done) = with_deadline(|| {
         let mut done = Vec::new();
-        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
+        let jobs = (0..).inspect(|&job| assert!(job < 3, "no more jobs, please"));
         let work = |_, _: &usize| Ok::<_, ()>(());
-        let on_result = |job, _| done.push(job);
-        let run = || {
-            pool(1, 1, OnFailure::Stop)
-                .run(jobs, work, on_result)
-                .map(drop)
-        };
-        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
+        let on_result = |(job, _)| done.push(job);
+        let panic = panic_of(|| pool(1, 1, OnFailure::Stop).run(jobs, work, on_result));
+        (panic, done)
     });
-    assert!(panicked, "the caller learns of the panic");
-    assert_eq!(done, [0, 1, 2], "what was handed in is done");
+    assert_eq!(panic, "no more jobs, please");
+    assert_eq!(done, [0, 1, 2], "what was submitted is done");
+}
+
+/// A crawler is made like this: results give new jobs, so the callback owns the jobs' sender.
+#[test]
+fn a_panic_ends_the_pool_although_the_callback_owns_the_sender_of_the_jobs() {
+    let panic = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        submit.send(1).expect("`jobs` is there");
+        let on_result = move |(page, _): (usize, _)| {
+            submit.send(page).expect("the pool takes jobs");
+            panic!("in the callback");
+        };
+        let work = |_, _: &usize| Ok::<_, ()>(());
+        panic_of(|| pool(2, 1, OnFailure::Continue).run(jobs, work, on_result))
+    });
+    assert_eq!(panic, "in the callback");
+}
+
+/// The jobs end when that sender is dropped, which is when the results have ended.
+#[test]
+fn a_stopped_pool_ends_although_the_callback_owns_the_sender_of_the_jobs() {
+    let unstarted = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        submit.send(1).expect("`jobs` is there");
+        let on_result = move |_| _ = &submit;
+        let work = |_, _: &usize| Err::<(), _>("every job fails");
+        pool(1, 1, OnFailure::Stop)
+            .run(jobs, work, on_result)
+            .expect("threads can be started")
+    });
+    assert_eq!(unstarted, []);
+}
+
+// Shared properties.
+
+/// The jobs can only end if all of them have started.
+#[test]
+fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for workers in [1, 2, 3, 16] {
+        with_deadline(move || {
+            let everyone = Barrier::new(workers);
+            let work = |_, _: &_| Err::<(), _>(everyone.wait());
+            let unstarted = pool(workers, 1, OnFailure::Continue)
+                .run(0..workers * 3, work, drop)
+                .expect("threads can be started");
+            assert_eq!(unstarted, []);
+        });
+    }
+}
+
+#[test]
+fn never_more_jobs_run_at_once_than_there_are_workers() {
+    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
+        let peak = with_deadline(move || {
+            let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let work = |_, job: &usize| {
+                peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
+                thread::yield_now(); // an invitation to start one too many
+                in_flight.fetch_sub(1, Relaxed);
+                if job.is_multiple_of(3) {
+                    Err(())
+                } else {
+                    Ok(())
+                }
+            };
+            let unstarted = pool(workers, capacity, OnFailure::Continue)
+                .run(0..100, work, drop)
+                .expect("threads can be started");
+            assert_eq!(unstarted, []);
+            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
+            peak.into_inner()
+        });
+        assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
+    }
+}
+
+/// Two workers; the test says when each job fails, and sees who takes the next one.
+#[test]
+fn the_worker_that_is_free_first_takes_the_next_job() {
+    let log = with_deadline(|| {
+        let (started, starts) = unbounded();
+        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
+        let work = |worker: usize, &job: &usize| {
+            started
+                .send((worker, job))
+                .expect("the test listens until the end");
+            gates[job].1.recv().expect("the test holds the gates");
+            Err::<(), _>("every job fails")
+        };
+
+        thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                let pool = pool(2, 100, OnFailure::Continue);
+                pool.run(0..5, work, drop)
+            });
+            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
+            let next = || starts.recv().expect("another job starts");
+
+            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
+            let name = |worker| if first[&0] == worker { "A" } else { "B" };
+            let mut log = String::from("A has 0, B has 1\n");
+            for ends in [1, 2, 0] {
+                open(ends);
+                let (worker, job) = next();
+                log += &format!("{ends} ends, {} takes {job}\n", name(worker));
+            }
+            open(3);
+            open(4);
+            run.join()
+                .expect("no panic")
+                .expect("threads can be started");
+            log
+        })
+    });
+    insta::assert_snapshot!(log, @r"
+    A has 0, B has 1
+    1 ends, B takes 2
+    2 ends, B takes 3
+    0 ends, A takes 4
+    ");
+}
+
+#[test]
+fn every_job_is_done_once_at_any_capacity() {
+    for (workers, capacity) in SIZES {
+        for jobs in [0, 1, 3, 4, 500] {
+            let pool = pool(workers, capacity, OnFailure::Continue);
+            let (done, failed, unstarted) = outcomes(pool, 0..jobs);
+            assert_eq!(merged(done, failed), Vec::from_iter(0..jobs), "{pool:?}");
+            assert_eq!(unstarted, [], "{pool:?}");
+        }
+    }
+}
+
+/// One worker. During each job the submitter takes as many of the following jobs as it can: those
+/// that wait in the queue, and one for which the queue has no room.
+#[test]
+fn as_many_jobs_wait_as_the_capacity_says() {
+    for capacity in [1, 5] {
+        with_deadline(move || {
+            let (count, taken) = counter();
+            let jobs = (0..100).inspect(move |_| count.add_one());
+            let work = |_, job: &usize| {
+                taken.reaches((job + 1 + capacity + 1).min(100));
+                Ok::<_, ()>(())
+            };
+            pool(1, capacity, OnFailure::Stop)
+                .run(jobs, work, drop)
+                .expect("threads can be started");
+        });
+    }
+}
+
+/// Three workers. While each result is read, the workers start as many jobs as they can: those whose
+/// results wait to be read, and one each for whose result there is no room.
+#[test]
+fn as_many_results_wait_as_the_capacity_says() {
+    for capacity in [1, 5] {
+        with_deadline(move || {
+            let (count, started) = counter();
+            let mut read = 0;
+            let on_result = |_| {
+                read += 1;
+                started.reaches((read + capacity + 3).min(100));
+            };
+            let work = |_, _: &usize| {
+                count.add_one();
+                Ok::<_, ()>(())
+            };
+            pool(3, capacity, OnFailure::Stop)
+                .run(0..100, work, on_result)
+                .expect("threads can be started");
+        });
+    }
 }

@@ -5,11 +5,14 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::thread::{self, Scope};
+use std::panic;
+use std::thread::{self, ScopedJoinHandle};
 
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 
-/// Data for a worker, together with the way back for its result.
+/// Data for a worker, and the sending end of a channel for its result.
+///
+/// The pool only carries jobs: each brings its own way back.
 #[derive(Debug)]
 pub struct Job<D, R> {
     data: D,
@@ -17,41 +20,37 @@ pub struct Job<D, R> {
 }
 
 impl<D, R> Job<D, R> {
-    /// A job to hand in, and the reply to keep.
-    pub fn new(data: D) -> (Self, Reply<R>) {
+    /// Makes a job to submit, and the handle to wait for its result with.
+    pub fn new(data: D) -> (Self, JobHandle<R>) {
         let (reply, result) = oneshot::channel();
-        (Self { data, reply }, Reply(result))
+        (Self { data, reply }, JobHandle(result))
     }
 
-    /// Does `work` on the data and replies with the result, which nobody needs to wait for.
+    /// Does `work` on the data and sends the result to the job's handle.
     ///
-    /// This takes the job, so no job is replied to twice.
+    /// This takes the job, so no job is completed twice.
     pub fn complete(self, work: impl FnOnce(D) -> R) {
-        _ = self.reply.send(work(self.data)); // an error: the reply was dropped unread
+        _ = self.reply.send(work(self.data)); // an error: the handle was dropped
     }
 }
 
-/// Where one job's result arrives.
+/// Waits for the result of one job, as std's `JoinHandle` does for that of a thread.
 #[derive(Debug)]
-pub struct Reply<R>(oneshot::Receiver<R>);
+pub struct JobHandle<R>(oneshot::Receiver<R>);
 
-impl<R> Reply<R> {
+impl<R> JobHandle<R> {
     /// Waits for the result.
     ///
     /// # Errors
     ///
     /// [`Lost`] if the job was dropped before it was complete.
     pub fn wait(self) -> Result<R, Lost> {
-        for _ in 0..3 {
-            if !self.0.has_message() {
-                thread::yield_now(); // let some gather: to be woken costs more than a short job
-            }
-        }
+        yield_while(|| !self.0.has_message());
         self.0.recv().map_err(|_| Lost)
     }
 }
 
-/// The job was dropped before it was complete: its work panicked, or nobody did it.
+/// The job was dropped before it was complete: its work panicked, or no worker took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost;
 
@@ -63,12 +62,13 @@ impl fmt::Display for Lost {
 
 impl Error for Lost {}
 
-/// A fixed number of workers on one shared queue of jobs.
+/// A fixed number of worker threads on one shared queue of jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Threads that take jobs from the queue.
+    /// Number of worker threads.
     pub workers: NonZeroUsize,
-    /// Jobs that may wait in the queue.
+    /// Number of jobs that may wait in the queue. Memory for all of them is allocated at the start;
+    /// too little memory is a panic or ends the program.
     pub capacity: NonZeroUsize,
 }
 
@@ -76,42 +76,56 @@ impl Pool {
     /// Does `work` on every job.
     ///
     /// `work` gets the worker's id, from 1, and the job: a [`Job`], or an enum of several kinds of
-    /// them. `jobs` runs on the calling thread. Once this returns, every job is done and every
-    /// worker has ended; replies may be waited for meanwhile or afterwards.
+    /// them. `jobs` runs on the calling thread. When this returns, every job is done and every
+    /// thread has ended. Handles can be waited for meanwhile, on other threads, or afterwards.
     ///
     /// # Errors
     ///
-    /// If the system refuses to start a thread; no job has been started then.
+    /// If the system refuses to start a thread. No job has been started then.
     ///
     /// # Panics
     ///
-    /// If `work` or `jobs` does. A panic in `work` ends its worker and loses the reply, and the
-    /// others do the jobs that are left; if there are no others, the queue is lost as soon as
-    /// `jobs` ends or gives another. A panic in `jobs` closes the queue. Both wait for every worker
-    /// to end before they reach the caller.
+    /// If `jobs` or `work` panics, with the same panic, once no job runs any more. A panic in
+    /// `work` loses the job's result and ends one worker, and the others do the remaining jobs;
+    /// without any other, the remaining jobs are dropped as soon as `jobs` yields the next one or
+    /// ends. A panic in `jobs` closes the queue.
     pub fn run<J: Send>(
         self,
         jobs: impl IntoIterator<Item = J>,
         work: impl Fn(usize, J) + Sync,
     ) -> io::Result<()> {
+        let jobs = jobs.into_iter();
+
         thread::scope(|scope| {
             let (submit, queue) = bounded(self.capacity.get());
 
+            let mut workers = Vec::new();
             for id in 1..=self.workers.get() {
                 let (queue, work) = (queue.clone(), &work);
-                spawn(scope, format!("worker {id}"), move || {
-                    worker(id, queue, work);
-                })?;
+                let thread = thread::Builder::new().name(format!("worker {id}"));
+                let run = move || worker(id, queue, work);
+                workers.push(thread.spawn_scoped(scope, run)?);
             }
-            drop(queue); // from here on only the workers hold it
+            drop(queue); // now only the workers hold this
 
-            for job in jobs {
-                if submit.send(job).is_err() {
-                    break; // no worker is left to take it
-                }
-            }
+            submit_all(jobs, submit);
+
+            // A join waits for all of a thread, a scope only for its closure.
+            let ended = workers.into_iter().map(ScopedJoinHandle::join);
+            ended
+                .fold(Ok(()), Result::and)
+                .unwrap_or_else(|panic| panic::resume_unwind(panic));
             Ok(())
-        }) // dropping `submit` closes the queue, and the scope waits for the workers
+        })
+    }
+}
+
+/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
+fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
+    for job in jobs {
+        if submit.send(job).is_err() {
+            return; // every worker has ended
+        }
     }
 }
 
@@ -122,20 +136,9 @@ fn worker<J>(id: usize, queue: Receiver<J>, work: impl Fn(usize, J)) {
     }
 }
 
-/// Starts a thread in `scope`; unlike `scope.spawn` it reports a refusal, and which thread it hit.
-fn spawn<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: String,
-    run: impl FnOnce() + Send + 'scope,
-) -> io::Result<()> {
-    match thread::Builder::new()
-        .name(name.clone())
-        .spawn_scoped(scope, run)
-    {
-        Ok(_) => Ok(()), // the scope joins it
-        Err(error) => {
-            let message = format!("cannot start {name}: {error}");
-            Err(io::Error::new(error.kind(), message))
-        }
-    }
+/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
+/// than a short job takes.
+fn yield_while(is_empty: impl Fn() -> bool) {
+    let yields = (0..4).take_while(|_| is_empty());
+    yields.for_each(|_| thread::yield_now());
 }

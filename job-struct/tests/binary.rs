@@ -1,14 +1,12 @@
-//! What the program prints, and how it takes its flags.
+//! What the program prints.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 fn job_struct(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_job-struct"));
-    program
-        .args(flags)
-        .output()
-        .expect("the program can be started")
+    let output = program.args(flags).output();
+    output.expect("the program can be started")
 }
 
 fn lines(output: &Output) -> Vec<&str> {
@@ -26,10 +24,10 @@ fn without_worker(line: &str) -> String {
 }
 
 /// How often each line is there.
-fn facts(output: &Output) -> BTreeMap<String, usize> {
+fn facts(lines: &[String]) -> BTreeMap<&str, usize> {
     let mut facts = BTreeMap::new();
-    for line in lines(output) {
-        *facts.entry(without_worker(line)).or_default() += 1;
+    for line in lines {
+        *facts.entry(line.as_str()).or_default() += 1;
     }
     facts
 }
@@ -38,7 +36,8 @@ fn facts(output: &Output) -> BTreeMap<String, usize> {
 fn prints_the_articles_lines() {
     let output = job_struct(&["--speed", "1000"]);
     assert!(output.status.success());
-    insta::assert_debug_snapshot!(facts(&output), @r#"
+    let lines: Vec<_> = lines(&output).into_iter().map(without_worker).collect();
+    insta::assert_debug_snapshot!(facts(&lines), @r#"
     {
         "All workers completed": 1,
         "Job 1 result: Processed: Job 1": 1,
@@ -54,15 +53,14 @@ fn prints_the_articles_lines() {
     }
     "#);
 
-    let lines = Vec::from_iter(lines(&output).into_iter().map(without_worker));
+    let position = |start: String| {
+        let position = lines.iter().position(|line| line.starts_with(&start));
+        position.expect("the line is there")
+    };
     for job in 1..=5 {
-        let started = format!("Worker # processing job {job}");
-        let result = format!("Job {job} result:");
-        let position = |start: &str| lines.iter().position(|line| line.starts_with(start));
-        assert!(
-            position(&started) < position(&result),
-            "job {job} ends after it starts"
-        );
+        let started = position(format!("Worker # processing job {job}"));
+        let ended = position(format!("Job {job} result:"));
+        assert!(started < ended, "job {job} ends after it starts");
     }
 }
 
@@ -105,4 +103,19 @@ fn no_jobs_print_no_job_lines() {
     let output = job_struct(&["--jobs", "0"]);
     assert!(output.status.success());
     assert_eq!(lines(&output), ["All workers completed"]);
+}
+
+/// No address space has room for a stack of this size.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_line_says_that_no_thread_can_be_started() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_job-struct"));
+    let output = program.env("RUST_MIN_STACK", "1000000000000000").output();
+    let output = output.expect("the program can be started");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(lines(&output), [""; 0]);
+    let stderr = str::from_utf8(&output.stderr).expect("only text is printed");
+    let message = "job-struct: cannot start a thread: ";
+    assert!(stderr.starts_with(message), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

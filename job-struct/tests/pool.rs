@@ -1,8 +1,10 @@
-//! What makes it a pool.
+//! What a job and its handle promise each other, and the pool that carries jobs.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::sync::{Barrier, Mutex};
@@ -10,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{bounded, unbounded};
-use job_struct::{Job, Lost, Pool, Reply};
+use job_struct::{Job, JobHandle, Lost, Pool};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
@@ -33,14 +35,233 @@ fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -
     }
 }
 
-/// `number` jobs that each hold their own number, and the replies to them.
-fn jobs(number: usize) -> (Vec<Job<usize, usize>>, Vec<Reply<usize>>) {
+/// `number` jobs that each hold their own number, and their handles.
+fn jobs(number: usize) -> (Vec<Job<usize, usize>>, Vec<JobHandle<usize>>) {
     (0..number).map(Job::new).unzip()
 }
 
-fn wait_for_all(replies: Vec<Reply<usize>>) -> Vec<Result<usize, Lost>> {
-    replies.into_iter().map(Reply::wait).collect()
+fn wait_for_all(handles: Vec<JobHandle<usize>>) -> Vec<Result<usize, Lost>> {
+    handles.into_iter().map(JobHandle::wait).collect()
 }
+
+/// The text of the panic that `run` ends with.
+fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
+    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("the panics of these tests are texts")
+}
+
+#[test]
+fn the_kind_of_the_job_is_the_kind_of_its_result() {
+    enum AnyJob {
+        Number(Job<u64, u64>),
+        Text(Job<&'static str, String>),
+    }
+
+    let (number, text) = with_deadline(|| {
+        let (number, doubled) = Job::new(21);
+        let (text, greeting) = Job::new("you");
+        let work = |_, job| match job {
+            AnyJob::Number(job) => job.complete(|number| number * 2),
+            AnyJob::Text(job) => job.complete(|name| format!("hello, {name}")),
+        };
+        pool(2, 1)
+            .run([AnyJob::Number(number), AnyJob::Text(text)], work)
+            .expect("threads can be started");
+        (doubled.wait(), greeting.wait())
+    });
+    assert_eq!(number, Ok(42));
+    assert_eq!(text.as_deref(), Ok("hello, you"));
+}
+
+/// A worker that waited for its result to be read would never come to the last job.
+#[test]
+fn results_can_be_waited_for_in_any_order() {
+    let results = with_deadline(|| {
+        let (jobs, mut handles) = jobs(10);
+        handles.reverse();
+        thread::scope(|scope| {
+            let work = |_, job: Job<_, _>| job.complete(|job| job);
+            let run = scope.spawn(move || pool(2, 1).run(jobs, work));
+            let results = wait_for_all(handles);
+            run.join()
+                .expect("no panic")
+                .expect("threads can be started");
+            results
+        })
+    });
+    assert_eq!(results, Vec::from_iter((0..10).rev().map(Ok)));
+}
+
+/// Each job is the result before it, so the pool is still open when the result comes.
+#[test]
+fn a_result_comes_as_soon_as_its_job_is_done() {
+    let last = with_deadline(|| {
+        thread::scope(|scope| {
+            let (submit, jobs) = unbounded();
+            let work = |_, job: Job<_, _>| job.complete(|job| job * 2);
+            let run = scope.spawn(move || pool(3, 100).run(jobs, work));
+            let mut last = 1;
+            while last < 1000 {
+                let (job, handle) = Job::new(last);
+                submit.send(job).expect("the pool takes jobs");
+                last = handle.wait().expect("no job is lost");
+            }
+            drop(submit);
+            run.join()
+                .expect("no panic")
+                .expect("threads can be started");
+            last
+        })
+    });
+    assert_eq!(last, 1024);
+}
+
+/// The handle of job 0 is dropped before the job is done, of job 1 meanwhile, of job 2 afterwards.
+#[test]
+fn a_job_whose_handle_is_dropped_is_done_all_the_same() {
+    let (done, kept) = with_deadline(|| {
+        let (jobs, handles) = jobs(4);
+        let [before, meanwhile, afterwards, kept] =
+            <[_; 4]>::try_from(handles).expect("there are 4 handles");
+
+        drop(before);
+        let meanwhile = Mutex::new(Some(meanwhile));
+        let done = Mutex::new(Vec::new());
+        let work = |_, job: Job<_, _>| {
+            job.complete(|job| {
+                if job == 1 {
+                    drop(meanwhile.lock().expect("no panic").take());
+                }
+                done.lock().expect("no panic").push(job);
+                job
+            });
+        };
+        pool(1, 1).run(jobs, work).expect("threads can be started");
+        drop(afterwards);
+        (done.into_inner().expect("no panic"), kept.wait())
+    });
+    assert_eq!(done, [0, 1, 2, 3]);
+    assert_eq!(kept, Ok(3));
+}
+
+/// The first job is never submitted, and the others are dropped by the work.
+#[test]
+fn a_job_that_is_dropped_is_lost() {
+    let results = with_deadline(|| {
+        let (jobs, handles) = jobs(4);
+        pool(1, 1)
+            .run(jobs.into_iter().skip(1), |_, job| drop(job))
+            .expect("threads can be started");
+        wait_for_all(handles)
+    });
+    assert_eq!(results, [Err(Lost); 4]);
+    insta::assert_snapshot!(Lost, @"the job was dropped before it was complete");
+}
+
+/// Someone may be waiting when that happens.
+#[test]
+fn a_job_that_is_lost_wakes_who_waits_for_it() {
+    let result = with_deadline(|| {
+        let (job, handle) = Job::<_, usize>::new(0);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| handle.wait());
+            (0..100).for_each(|_| thread::yield_now()); // an invitation to wait first
+            drop(job);
+            waits.join().expect("no panic")
+        })
+    });
+    assert_eq!(result, Err(Lost));
+}
+
+/// An `Rc` cannot be sent to another thread.
+#[test]
+fn the_calling_thread_takes_the_jobs_from_the_iterator() {
+    with_deadline(|| {
+        let taken = Rc::new(());
+        let (jobs, handles) = jobs(10);
+        let jobs = jobs.into_iter().inspect(|_| _ = taken.clone());
+        let work = |_, job: Job<_, _>| job.complete(|job| job);
+        pool(2, 1).run(jobs, work).expect("threads can be started");
+        assert_eq!(wait_for_all(handles), Vec::from_iter((0..10).map(Ok)));
+    });
+}
+
+/// A scope alone would not wait for destructors of thread-locals.
+#[test]
+fn every_thread_has_ended_when_run_returns() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    struct CountsItsEnd;
+    impl Drop for CountsItsEnd {
+        fn drop(&mut self) {
+            thread::yield_now(); // an invitation to return too early
+            ENDED.fetch_add(1, Relaxed);
+        }
+    }
+    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+
+    with_deadline(move || {
+        for round in 1..=100 {
+            let everyone = Barrier::new(3);
+            let work = |_, _| {
+                everyone.wait();
+                ON_THIS_THREAD.with(|_| {});
+            };
+            pool(3, 1).run(0..3, work).expect("threads can be started");
+            assert_eq!(ENDED.load(Relaxed), round * 3, "a thread still runs");
+        }
+    });
+}
+
+#[test]
+fn a_panic_in_a_job_loses_its_result_and_one_worker() {
+    let (panic, results) = with_deadline(|| {
+        let (jobs, handles) = jobs(100);
+        let work = |_, job: Job<_, _>| {
+            job.complete(|job| if job == 3 { panic!("job 3") } else { job });
+        };
+        let panic = panic_of(|| pool(2, 1).run(jobs, work));
+        (panic, wait_for_all(handles))
+    });
+    assert_eq!(panic, "job 3", "it reaches the caller");
+    let expected = (0..100).map(|job| if job == 3 { Err(Lost) } else { Ok(job) });
+    let expected = Vec::from_iter(expected);
+    assert_eq!(results, expected, "the other worker does the other jobs");
+}
+
+#[test]
+fn a_panic_in_every_worker_ends_the_pool() {
+    for capacity in [1, 100] {
+        let (panic, results) = with_deadline(move || {
+            let (jobs, handles) = jobs(10);
+            let work = |_, _| panic!("every job");
+            let panic = panic_of(|| pool(2, capacity).run(jobs, work));
+            (panic, wait_for_all(handles))
+        });
+        assert_eq!(panic, "every job");
+        assert_eq!(results, [Err(Lost); 10]);
+    }
+}
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panic, results) = with_deadline(|| {
+        let (jobs, handles) = jobs(5);
+        let jobs = jobs.into_iter().enumerate().map(|(number, job)| {
+            assert!(number < 3, "no more jobs, please");
+            job
+        });
+        let work = |_, job: Job<_, _>| job.complete(|job| job);
+        let panic = panic_of(|| pool(2, 1).run(jobs, work));
+        (panic, wait_for_all(handles))
+    });
+    assert_eq!(panic, "no more jobs, please");
+    assert_eq!(results, [Ok(0), Ok(1), Ok(2), Err(Lost), Err(Lost)]);
+}
+
+// Shared properties.
 
 #[test]
 fn one_worker_takes_the_jobs_in_order() {
@@ -48,7 +269,7 @@ fn one_worker_takes_the_jobs_in_order() {
         let log = Mutex::new(Vec::new());
         let say = |line| log.lock().expect("no panic").push(line);
 
-        let (jobs, replies) = jobs(4);
+        let (jobs, handles) = jobs(4);
         let work = |worker, job: Job<_, _>| {
             job.complete(|job| {
                 say(format!("worker {worker}: job {job}"));
@@ -58,7 +279,7 @@ fn one_worker_takes_the_jobs_in_order() {
         pool(1, 2)
             .run(jobs, work)
             .expect("one thread can be started");
-        for result in wait_for_all(replies) {
+        for result in wait_for_all(handles) {
             say(format!("{result:?}"));
         }
         log.into_inner().expect("no panic").join("\n")
@@ -102,11 +323,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
             pool(workers, capacity)
                 .run(0..500, work)
                 .expect("threads can be started");
-            assert_eq!(
-                in_flight.into_inner(),
-                0,
-                "a job was still running after the end"
-            );
+            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
             peak.into_inner()
         });
         assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
@@ -115,7 +332,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
 
 /// Two workers; the test says when each job ends, and sees who takes the next one.
 #[test]
-fn whoever_is_free_first_takes_the_next_job() {
+fn the_worker_that_is_free_first_takes_the_next_job() {
     let log = with_deadline(|| {
         let (started, starts) = unbounded();
         let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
@@ -155,7 +372,7 @@ fn whoever_is_free_first_takes_the_next_job() {
     ");
 }
 
-/// One worker, which looks up at each job's start: one more may be in the submitter's hand.
+/// One worker, which looks up at each job's start: one more job may be waiting for room.
 #[test]
 fn no_more_jobs_wait_than_the_capacity() {
     for capacity in [1, 5] {
@@ -181,7 +398,7 @@ fn every_job_is_done_once_at_any_capacity() {
     {
         let (done, results) = with_deadline(move || {
             let done = AtomicUsize::new(0);
-            let (jobs, replies) = jobs(number);
+            let (jobs, handles) = jobs(number);
             let work = |_, job: Job<_, _>| {
                 done.fetch_add(1, Relaxed);
                 job.complete(|job| job);
@@ -189,167 +406,9 @@ fn every_job_is_done_once_at_any_capacity() {
             pool(workers, capacity)
                 .run(jobs, work)
                 .expect("threads can be started");
-            (done.into_inner(), wait_for_all(replies))
+            (done.into_inner(), wait_for_all(handles))
         });
         assert_eq!(done, number, "workers {workers}, capacity {capacity}");
         assert_eq!(results, Vec::from_iter((0..number).map(Ok)));
     }
-}
-
-#[test]
-fn the_kind_of_the_job_is_the_kind_of_its_reply() {
-    enum AnyJob {
-        Number(Job<u64, u64>),
-        Text(Job<&'static str, String>),
-    }
-
-    let (number, text) = with_deadline(|| {
-        let (number, doubled) = Job::new(21);
-        let (text, greeting) = Job::new("you");
-        let work = |_, job| match job {
-            AnyJob::Number(job) => job.complete(|number| number * 2),
-            AnyJob::Text(job) => job.complete(|name| format!("hello, {name}")),
-        };
-        pool(2, 1)
-            .run([AnyJob::Number(number), AnyJob::Text(text)], work)
-            .expect("threads can be started");
-        (doubled.wait(), greeting.wait())
-    });
-    assert_eq!(number, Ok(42));
-    assert_eq!(text.as_deref(), Ok("hello, you"));
-}
-
-/// A worker that waited for its reply to be read would never come to the last job.
-#[test]
-fn replies_can_be_waited_for_in_any_order() {
-    let results = with_deadline(|| {
-        let (jobs, mut replies) = jobs(10);
-        replies.reverse();
-        thread::scope(|scope| {
-            let work = |_, job: Job<_, _>| job.complete(|job| job);
-            let run = scope.spawn(move || pool(2, 1).run(jobs, work));
-            let results = wait_for_all(replies);
-            run.join()
-                .expect("no panic")
-                .expect("two threads can be started");
-            results
-        })
-    });
-    assert_eq!(results, Vec::from_iter((0..10).rev().map(Ok)));
-}
-
-/// Each job is the reply before it, so the pool is still open when the reply comes.
-#[test]
-fn a_reply_comes_as_soon_as_its_job_is_done() {
-    let last = with_deadline(|| {
-        thread::scope(|scope| {
-            let (submit, jobs) = unbounded();
-            let work = |_, job: Job<_, _>| job.complete(|job| job * 2);
-            let run = scope.spawn(move || pool(3, 1).run(jobs, work));
-            let mut last = 1;
-            while last < 1000 {
-                let (job, reply) = Job::new(last);
-                submit.send(job).expect("the pool takes jobs");
-                last = reply.wait().expect("no job is lost");
-            }
-            drop(submit);
-            run.join()
-                .expect("no panic")
-                .expect("three threads can be started");
-            last
-        })
-    });
-    assert_eq!(last, 1024);
-}
-
-#[test]
-fn replies_may_be_dropped_unread() {
-    let kept = with_deadline(|| {
-        let (jobs, replies) = jobs(4);
-        let [before, meanwhile, afterwards, kept] =
-            <[_; 4]>::try_from(replies).expect("there are 4 replies");
-
-        drop(before);
-        let meanwhile = Mutex::new(Some(meanwhile));
-        let work = |_, job: Job<_, _>| {
-            job.complete(|job| {
-                if job == 1 {
-                    drop(meanwhile.lock().expect("no panic").take());
-                }
-                job
-            });
-        };
-        pool(1, 1)
-            .run(jobs, work)
-            .expect("one thread can be started");
-        drop(afterwards);
-        kept.wait()
-    });
-    assert_eq!(kept, Ok(3));
-}
-
-#[test]
-fn a_job_that_is_dropped_is_lost() {
-    let results = with_deadline(|| {
-        let (jobs, replies) = jobs(4);
-        // The first is never handed in, and the others are not done.
-        pool(1, 1)
-            .run(jobs.into_iter().skip(1), |_, job| drop(job))
-            .expect("one thread can be started");
-        wait_for_all(replies)
-    });
-    assert_eq!(results, [Err(Lost); 4]);
-    insta::assert_snapshot!(Lost, @"the job was dropped before it was complete");
-}
-
-#[test]
-fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (outcome, results) = with_deadline(|| {
-        let (jobs, replies) = jobs(100);
-        let work = |_, job: Job<_, _>| {
-            job.complete(|job| if job == 3 { panic!("job 3") } else { job });
-        };
-        let run = || pool(2, 1).run(jobs, work);
-        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-        (outcome.is_err(), wait_for_all(replies))
-    });
-    assert!(outcome, "the caller learns of the panic");
-    let expected = (0..100).map(|job| if job == 3 { Err(Lost) } else { Ok(job) });
-    assert_eq!(
-        results,
-        Vec::from_iter(expected),
-        "the other worker does the other jobs"
-    );
-}
-
-#[test]
-fn a_panic_in_every_worker_ends_the_pool() {
-    for capacity in [1, 100] {
-        let (panicked, results) = with_deadline(move || {
-            let (jobs, replies) = jobs(10);
-            let work = |_, _| panic!("every job");
-            let run = || pool(2, capacity).run(jobs, work);
-            let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-            (outcome.is_err(), wait_for_all(replies))
-        });
-        assert!(panicked, "the caller learns of the panic");
-        assert_eq!(results, [Err(Lost); 10]);
-    }
-}
-
-#[test]
-fn a_panic_in_the_jobs_closes_the_queue() {
-    let (panicked, results) = with_deadline(|| {
-        let (jobs, replies) = jobs(5);
-        let jobs = jobs.into_iter().enumerate().map(|(number, job)| {
-            assert_ne!(number, 3, "no more jobs, please");
-            job
-        });
-        let work = |_, job: Job<_, _>| job.complete(|job| job);
-        let run = || pool(2, 1).run(jobs, work);
-        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-        (outcome.is_err(), wait_for_all(replies))
-    });
-    assert!(panicked, "the caller gets its own panic back");
-    assert_eq!(results, [Ok(0), Ok(1), Ok(2), Err(Lost), Err(Lost)]);
 }

@@ -1,8 +1,10 @@
-//! `Barrier`: a fixed number of threads all wait for each other, and then all go on.
+//! `Barrier`: a fixed number of threads wait for each other, and then all of them go on.
 //!
-//! Use it where no one may begin the next phase before everyone has ended this one. The number is
-//! fixed from the start: if one thread never comes, none passes. So a pool does not end with one.
+//! Use it when no thread may begin the next phase before every thread has ended this one. The number
+//! is fixed from the start: if one thread never comes, all others wait for ever. A thread that panics
+//! never comes, so a pool, where work may panic, does not end with a barrier.
 
+use std::io::{Write, stdout};
 use std::sync::Barrier;
 use std::thread;
 
@@ -12,10 +14,15 @@ fn main() {
     thread::scope(|scope| {
         for _ in 1..=3 {
             scope.spawn(|| {
-                println!("Ready");
+                say("Ready");
                 everyone_is_ready.wait();
-                println!("Go");
+                say("Go");
             });
         }
     });
+}
+
+/// `println!` panics if its reader has gone, as in `| head -1`. This ignores that error.
+fn say(line: &str) {
+    _ = writeln!(stdout(), "{line}");
 }

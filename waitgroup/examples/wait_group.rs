@@ -1,8 +1,10 @@
 //! `WaitGroup`: one thread waits until any number of others are done.
 //!
-//! Use it when work gives no result whose channel could end, and the threads go on to other things.
-//! A clone is a promise, dropping it keeps it: no count to get wrong, and a panic drops it too.
+//! Use it when work gives no result whose channel could end, and its threads go on to other things.
+//! Each clone stands for work that is not done. Dropping it, even by a panic, marks that work as
+//! done, so there is no counter to get wrong.
 
+use std::io::{Write, stdout};
 use std::thread;
 
 use crossbeam::sync::WaitGroup;
@@ -13,11 +15,16 @@ fn main() {
     for _ in 1..=3 {
         let pending = pending.clone();
         thread::spawn(move || {
-            println!("Log written");
-            drop(pending); // done with what others wait for
+            say("Log written");
+            drop(pending); // marks this work as done
         });
     }
 
-    pending.wait(); // gives up our own share and waits until nobody has one
-    println!("All logs written");
+    pending.wait(); // drops this thread's clone, and waits until no other is left
+    say("All logs written");
+}
+
+/// `println!` panics if its reader has gone, as in `| head -1`. This ignores that error.
+fn say(line: &str) {
+    _ = writeln!(stdout(), "{line}");
 }

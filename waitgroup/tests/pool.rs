@@ -1,5 +1,6 @@
-//! What makes it a pool.
+//! What the caller can do with the results, and how they end.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
@@ -9,7 +10,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use waitgroup::Pool;
 
 fn pool(workers: usize, capacity: usize) -> Pool {
@@ -32,6 +33,243 @@ fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -
         }
     }
 }
+
+/// One end counts, the other waits until the count reaches a number, and fails if it goes beyond.
+fn counter() -> (Count, Counted) {
+    let (one, ones) = unbounded();
+    (Count(one), Counted(ones, Mutex::new(0)))
+}
+
+struct Count(Sender<()>);
+
+impl Count {
+    fn add_one(&self) {
+        self.0.send(()).expect("the test counts to the end");
+    }
+}
+
+struct Counted(Receiver<()>, Mutex<usize>);
+
+impl Counted {
+    fn reaches(&self, number: usize) {
+        let mut counted = self.1.lock().expect("no panic");
+        while *counted < number {
+            let one = self.0.recv_timeout(Duration::from_secs(30));
+            one.expect("the count goes on");
+            *counted += 1;
+        }
+        thread::yield_now(); // an invitation to go beyond
+        assert!(self.0.is_empty(), "the count goes beyond {number}");
+    }
+}
+
+/// The text of the panic that `run` ends with.
+fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
+    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("the panics of these tests are texts")
+}
+
+/// Each job is the result before it, so nobody can know how many there will be.
+#[test]
+fn the_results_end_when_the_jobs_do() {
+    let seen = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        let read = |results: &mut dyn Iterator<Item = u32>| {
+            let mut seen = vec![1];
+            while let Some(&last) = seen.last()
+                && last < 1000
+            {
+                submit.send(last).expect("the pool takes jobs");
+                seen.push(results.next().expect("a job is in flight"));
+            }
+            drop(submit);
+            assert_eq!(results.next(), None, "no more jobs, no more results");
+            assert_eq!(results.next(), None, "the end stays the end");
+            seen
+        };
+        pool(3, 100)
+            .run(jobs, |_, job| job * 2, read)
+            .expect("threads can be started")
+    });
+    insta::assert_snapshot!(format!("{seen:?}"), @"[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]");
+}
+
+#[test]
+fn run_returns_what_the_reading_returns() {
+    let (sum, most) = with_deadline(|| {
+        let double = |_, job: u32| job * 2;
+        let sum: u32 = pool(2, 1)
+            .run(1..=4, double, |results| results.sum())
+            .expect("threads can be started");
+        let most = pool(2, 1)
+            .run(1..=4, double, |results| results.max())
+            .expect("threads can be started");
+        (sum, most)
+    });
+    assert_eq!((sum, most), (20, Some(8)));
+}
+
+#[test]
+fn reading_may_stop_early() {
+    for (workers, capacity, number) in [(1, 1, 0), (1, 1, 1), (3, 1, 3), (3, 100, 3), (8, 2, 50)] {
+        let results = with_deadline(move || {
+            let read =
+                |results: &mut dyn Iterator<Item = u64>| Vec::from_iter(results.take(number));
+            pool(workers, capacity)
+                .run(0.., |_, job| job, read)
+                .expect("threads can be started")
+        });
+        assert_eq!(results.len(), number);
+    }
+}
+
+/// The two results read, what waits to be read, what has no room, and the last job of each worker.
+#[test]
+fn few_jobs_start_once_reading_has_stopped() {
+    let started = with_deadline(|| {
+        let started = AtomicUsize::new(0);
+        let work = |_, _: usize| started.fetch_add(1, Relaxed);
+        pool(3, 4)
+            .run(0.., work, |results| results.take(2).count())
+            .expect("threads can be started");
+        started.into_inner()
+    });
+    assert!(started <= 2 + 4 + 3 + 3, "{started} jobs started");
+}
+
+/// Three workers. While each result is read, the workers start as many jobs as they can: those whose
+/// results wait to be read, and one each for whose result there is no room.
+#[test]
+fn as_many_results_wait_as_the_capacity_says() {
+    for capacity in [1, 5] {
+        with_deadline(move || {
+            let (count, started) = counter();
+            let read = |results: &mut dyn Iterator<Item = ()>| {
+                started.reaches(capacity + 3);
+                for (read, ()) in (1..).zip(results) {
+                    started.reaches((read + capacity + 3).min(100));
+                }
+            };
+            pool(3, capacity)
+                .run(0..100, |_, _: usize| count.add_one(), read)
+                .expect("threads can be started");
+        });
+    }
+}
+
+/// A scope alone would not wait for destructors of thread-locals.
+#[test]
+fn every_thread_has_ended_when_run_returns() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    struct CountsItsEnd;
+    impl Drop for CountsItsEnd {
+        fn drop(&mut self) {
+            thread::yield_now(); // an invitation to return too early
+            ENDED.fetch_add(1, Relaxed);
+        }
+    }
+    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+    let use_it = || ON_THIS_THREAD.with(|_| {});
+
+    with_deadline(move || {
+        for round in 1..=100 {
+            let everyone = Barrier::new(3);
+            let work = |_, _| {
+                everyone.wait();
+                use_it();
+            };
+            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            pool(3, 1)
+                .run(jobs, work, |results| results.count())
+                .expect("threads can be started");
+            assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
+        }
+    });
+}
+
+#[test]
+fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
+    let (panic, mut done) = with_deadline(|| {
+        let mut done = Vec::new();
+        let work = |_, job: usize| if job == 3 { panic!("job 3") } else { job };
+        let panic = panic_of(|| pool(2, 1).run(0..100, work, |results| done.extend(results)));
+        (panic, done)
+    });
+    assert_eq!(panic, "job 3");
+    done.sort_unstable();
+    let others = (0..100).filter(|&job| job != 3);
+    assert_eq!(done, Vec::from_iter(others), "the other worker does these");
+}
+
+#[test]
+fn a_panic_in_every_worker_ends_the_results() {
+    let panic = with_deadline(|| {
+        let work = |_, _| panic!("every job");
+        panic_of(|| pool(2, 1).run(0.., work, |results| results.for_each(drop::<()>)))
+    });
+    assert_eq!(panic, "every job");
+}
+
+#[test]
+fn a_panic_while_reading_ends_the_pool() {
+    let (panic, started) = with_deadline(|| {
+        let started = AtomicUsize::new(0);
+        let work = |_, _: usize| started.fetch_add(1, Relaxed);
+        let read = |results: &mut dyn Iterator<Item = usize>| {
+            results.next();
+            panic!("no more results, please");
+        };
+        let panic = panic_of(|| pool(3, 1).run(0.., work, read));
+        (panic, started.into_inner())
+    });
+    assert_eq!(panic, "no more results, please");
+    assert!(started <= 1 + 1 + 3 + 3, "{started} jobs started");
+}
+
+#[test]
+fn a_panic_in_the_jobs_closes_the_queue() {
+    let (panic, done) = with_deadline(|| {
+        let mut done = Vec::new();
+        let jobs = (0..).inspect(|&job| assert!(job < 3, "no more jobs, please"));
+        let read = |results: &mut dyn Iterator<Item = usize>| done.extend(results);
+        let panic = panic_of(|| pool(1, 1).run(jobs, |_, job| job, read));
+        (panic, done)
+    });
+    assert_eq!(panic, "no more jobs, please");
+    assert_eq!(done, [0, 1, 2], "what was submitted is done");
+}
+
+/// A crawler is made like this: results give new jobs, so `read` owns the jobs' sender.
+#[test]
+fn a_panic_ends_the_pool_although_the_reading_owns_the_sender_of_the_jobs() {
+    let while_reading = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        submit.send(1).expect("`jobs` is there");
+        let read = move |results: &mut dyn Iterator<Item = usize>| {
+            let page = results.next().expect("there is a job");
+            submit.send(page).expect("the pool takes jobs");
+            panic!("while reading");
+        };
+        panic_of(|| pool(2, 1).run(jobs, |_, page| page, read))
+    });
+    assert_eq!(while_reading, "while reading");
+
+    let in_every_worker = with_deadline(|| {
+        let (submit, jobs) = unbounded();
+        (0..2).for_each(|page| submit.send(page).expect("`jobs` is there"));
+        let read = move |results: &mut dyn Iterator<Item = usize>| {
+            results.for_each(|page| submit.send(page).expect("the pool takes jobs"));
+        };
+        let work = |_, _| panic!("in every worker");
+        panic_of(|| pool(2, 1).run(jobs, work, read))
+    });
+    assert_eq!(in_every_worker, "in every worker");
+}
+
+// Shared properties.
 
 #[test]
 fn one_worker_takes_the_jobs_in_order() {
@@ -93,11 +331,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
             pool(workers, capacity)
                 .run(0..500, work, |results| results.count())
                 .expect("threads can be started");
-            assert_eq!(
-                in_flight.into_inner(),
-                0,
-                "a job was still running after the end"
-            );
+            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
             peak.into_inner()
         });
         assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
@@ -106,7 +340,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
 
 /// Two workers; the test says when each job ends, and sees who takes the next one.
 #[test]
-fn whoever_is_free_first_takes_the_next_job() {
+fn the_worker_that_is_free_first_takes_the_next_job() {
     let log = with_deadline(|| {
         let (started, starts) = unbounded();
         let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
@@ -146,7 +380,7 @@ fn whoever_is_free_first_takes_the_next_job() {
     ");
 }
 
-/// One worker, which looks up at each job's start: one more may be in the submitter's hand.
+/// One worker, which looks up at each job's start: one more job may be waiting for room.
 #[test]
 fn no_more_jobs_wait_than_the_capacity() {
     for capacity in [1, 5] {
@@ -181,116 +415,4 @@ fn every_job_is_done_once_at_any_capacity() {
             "workers {workers}, capacity {capacity}"
         );
     }
-}
-
-/// Each job is the result before it, so nobody can know how many there will be.
-#[test]
-fn the_results_end_when_the_jobs_do() {
-    let seen = with_deadline(|| {
-        let (submit, jobs) = unbounded();
-        let read = |results: &mut dyn Iterator<Item = u32>| {
-            let mut seen = vec![1];
-            while let Some(&last) = seen.last()
-                && last < 1000
-            {
-                submit.send(last).expect("the pool takes jobs");
-                seen.push(results.next().expect("a job is in hand"));
-            }
-            drop(submit);
-            assert_eq!(results.next(), None, "no more jobs, no more results");
-            seen
-        };
-        pool(3, 1)
-            .run(jobs, |_, job| job * 2, read)
-            .expect("threads can be started")
-    });
-    insta::assert_snapshot!(format!("{seen:?}"), @"[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]");
-}
-
-#[test]
-fn reading_may_stop_early() {
-    for (workers, capacity, number) in [(1, 1, 0), (1, 1, 1), (3, 1, 3), (3, 100, 3), (8, 2, 50)] {
-        let results = with_deadline(move || {
-            let read =
-                |results: &mut dyn Iterator<Item = u64>| Vec::from_iter(results.take(number));
-            pool(workers, capacity)
-                .run(0.., |_, job| job, read)
-                .expect("threads can be started")
-        });
-        assert_eq!(results.len(), number);
-    }
-}
-
-/// Unread results bring the workers to a halt; each one that is read lets one more job start.
-#[test]
-fn results_that_wait_make_the_workers_wait() {
-    with_deadline(|| {
-        let (started, starts) = unbounded();
-        let work = |_, _| started.send(()).expect("the test listens until the end");
-        let next = || starts.recv().expect("another job starts");
-        let read = |results: &mut dyn Iterator<Item = ()>| {
-            (0..5 + 3).for_each(|_| next()); // the capacity, and one in each worker's hand
-            for () in results.take(100) {
-                next();
-                assert!(starts.is_empty(), "only one more job starts");
-            }
-        };
-        pool(3, 5)
-            .run(0.., work, read)
-            .expect("three threads can be started");
-    });
-}
-
-#[test]
-fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (outcome, mut done) = with_deadline(|| {
-        let mut done = Vec::new();
-        let work = |_, job: usize| if job == 3 { panic!("job 3") } else { job };
-        let run = || pool(2, 1).run(0..100, work, |results| done.extend(results));
-        let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-        (outcome.is_err(), done)
-    });
-    assert!(outcome, "the caller learns of the panic");
-    done.sort_unstable();
-    let others = (0..100).filter(|&job| job != 3);
-    assert_eq!(
-        done,
-        Vec::from_iter(others),
-        "the other worker does the other jobs"
-    );
-}
-
-#[test]
-fn a_panic_in_every_worker_ends_the_pool() {
-    let panicked = with_deadline(|| {
-        let work = |_, _| panic!("every job");
-        panic::catch_unwind(|| pool(2, 1).run(0..100, work, |results| results.for_each(drop::<()>)))
-            .is_err()
-    });
-    assert!(panicked, "the caller learns of the panic");
-}
-
-#[test]
-fn a_panic_while_reading_ends_the_pool() {
-    let panicked = with_deadline(|| {
-        let read = |results: &mut dyn Iterator<Item = usize>| {
-            results.next();
-            panic!("no more results, please");
-        };
-        panic::catch_unwind(|| pool(3, 1).run(0.., |_, job| job, read)).is_err()
-    });
-    assert!(panicked, "the caller gets its own panic back");
-}
-
-#[test]
-fn a_panic_in_the_jobs_closes_the_queue() {
-    let (panicked, done) = with_deadline(|| {
-        let mut done = Vec::new();
-        let jobs = (0..).inspect(|&job| assert_ne!(job, 3, "no more jobs, please"));
-        let read = |results: &mut dyn Iterator<Item = usize>| done.extend(results);
-        let run = || pool(1, 1).run(jobs, |_, job| job, read);
-        (panic::catch_unwind(AssertUnwindSafe(run)).is_err(), done)
-    });
-    assert!(panicked, "the caller learns of the panic");
-    assert_eq!(done, [0, 1, 2], "what was handed in is done");
 }

@@ -34,14 +34,14 @@ pub const STEPS: [Step; 8] = [
         section: "Worker Pool with WaitGroups",
         idea: "knowing when the work is done",
         builds_on: Some("basic"),
-        changed_lines: 13,
+        changed_lines: 10,
     },
     Step {
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
         builds_on: Some("basic"),
-        changed_lines: 74,
+        changed_lines: 60,
     },
     Step {
         name: "cancellation",
@@ -55,14 +55,14 @@ pub const STEPS: [Step; 8] = [
         section: "Worker Pool with Job Queue and Dispatcher",
         idea: "a pool you can hold: submit, dispatch, stop",
         builds_on: Some("basic"),
-        changed_lines: 140,
+        changed_lines: 134,
     },
     Step {
         name: "errors",
         section: "Error Handling in Worker Pools",
         idea: "failure is a value; a panic is contained",
         builds_on: Some("basic"),
-        changed_lines: 74,
+        changed_lines: 50,
     },
     Step {
         name: "rate-limited",

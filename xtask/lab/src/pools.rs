@@ -157,13 +157,13 @@ pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
         workers: script.workers,
         capacity: script.capacity,
     };
-    let (jobs, replies): (Vec<_>, Vec<_>) = (1..=script.jobs.len()).map(Job::new).unzip();
+    let (jobs, handles): (Vec<_>, Vec<_>) = (1..=script.jobs.len()).map(Job::new).unzip();
     let work = |worker, job: Job<_, _>| job.complete(|job| harness.work(worker, job));
 
     thread::scope(|scope| {
         scope.spawn(|| {
-            for (job, reply) in (1..).zip(replies).take(script.reads) {
-                let outcome = reply.wait().unwrap_or(Outcome::Lost);
+            for (job, handle) in (1..).zip(handles).take(script.reads) {
+                let outcome = handle.wait().unwrap_or(Outcome::Lost);
                 harness.record(Event::Result { job, outcome });
             }
         });
@@ -284,7 +284,8 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         on_failure: script.on_failure,
     };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
-    let unstarted = pool.run(1..=script.jobs.len(), work, |job, result| {
+    let mut jobs = 1..=script.jobs.len();
+    let unstarted = pool.run(jobs.by_ref(), work, |(job, result)| {
         let outcome = match result {
             Ok(()) => Outcome::Done,
             Err(JobError::Failed(Failure)) => Outcome::Failed,
@@ -292,7 +293,7 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         };
         harness.record(Event::Result { job, outcome });
     })?;
-    for job in unstarted {
+    for job in unstarted.into_iter().chain(jobs) {
         harness.record(Event::HandedBack { job });
     }
     Ok(())

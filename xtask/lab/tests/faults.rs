@@ -297,7 +297,7 @@ fn closed_outputs_do_not_matter() {
 
 /// There is address space for the stacks of a few threads of a gigabyte, and for all else.
 #[test]
-fn a_refused_thread_is_named_and_the_pool_taken_down() {
+fn a_refused_thread_is_told_and_no_job_starts() {
     let prepare = "ulimit -v 8000000; RUST_MIN_STACK=1073741824; export RUST_MIN_STACK;";
     for name in threaded() {
         let output = in_shell(name, prepare, "--workers 1000");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 
 use crossbeam::channel;
-use job_struct::{Job, Reply};
+use job_struct::{Job, JobHandle};
 use rayon::prelude::*;
 
 use crate::book::Book;
@@ -102,7 +102,7 @@ pub fn job_struct(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
         workers,
         jobs,
         Job::new,
-        |reply: Reply<u64>| reply.wait().expect("no job is dropped"),
+        |handle: JobHandle<u64>| handle.wait().expect("no job is dropped"),
         |job| job.complete(|data| load.work(data)),
     )
 }
@@ -155,7 +155,7 @@ pub fn errors(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
         on_failure: errors::OnFailure::Stop,
     };
     let work = |_, &job: &u64| Ok::<_, Infallible>(load.work(job));
-    let on_result = |_, result: Result<u64, _>| sum += result.expect("no job fails");
+    let on_result = |(_, result): (_, Result<u64, _>)| sum += result.expect("no job fails");
     _ = pool.run(0..jobs, work, on_result).expect("threads start");
     sum
 }
