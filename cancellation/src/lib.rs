@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::panic;
 use std::pin::pin;
 
-use async_channel::{Receiver, SendError, Sender, bounded};
+use async_channel::{Receiver, SendError, Sender, TrySendError, bounded};
 use tokio::select;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -127,14 +127,17 @@ impl<J> Submitter<J> {
         if self.cancel.is_cancelled() {
             return Err(Refused(job));
         }
+        let Err(job) = self.submit.try_send(job).map_err(TrySendError::into_inner) else {
+            return Ok(()); // waiting below, even if there is room, costs more than a short job
+        };
         let mut send = pin!(self.submit.send(job));
         let sent = select! {
-            biased; // first look for room, then wait for room or for the cancel
-            sent = &mut send => sent,
+            biased; // cancellation first, as for the workers
             () = self.cancel.cancelled() => {
                 self.submit.close(); // so that `send` waits no longer, and gives the job back
                 send.await
             }
+            sent = &mut send => sent,
         };
         sent.map_err(|SendError(job)| Refused(job))
     }
@@ -177,7 +180,7 @@ async fn next_job<J>(cancel: &CancellationToken, queue: &Receiver<J>) -> Option<
     if !cancel.is_cancelled()
         && let Ok(job) = queue.try_recv()
     {
-        return Some(job); // waiting below, even for what is there, costs more than a short job
+        return Some(job); // waiting below, even if there is a job, costs more than a short one
     }
     select! {
         biased; // cancellation first: a choice at random would go on starting jobs after it

@@ -10,7 +10,7 @@ use std::panic;
 use std::pin::pin;
 use std::sync::Arc;
 
-use async_channel::{Receiver, SendError, Sender, bounded};
+use async_channel::{Receiver, SendError, Sender, TrySendError, bounded};
 use tokio::select;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::{JoinError, JoinSet};
@@ -120,14 +120,17 @@ impl<J> Submitter<J> {
         if self.cancel.is_cancelled() {
             return Err(Refused(job));
         }
+        let Err(job) = self.submit.try_send(job).map_err(TrySendError::into_inner) else {
+            return Ok(()); // waiting below, even if there is room, costs more than a short job
+        };
         let mut send = pin!(self.submit.send(job));
         let sent = select! {
-            biased; // first look for room, then wait for room or for the cancel
-            sent = &mut send => sent,
+            biased; // cancellation first, as for the workers
             () = self.cancel.cancelled() => {
                 self.submit.close(); // so that `send` waits no longer, and gives the job back
                 send.await
             }
+            sent = &mut send => sent,
         };
         sent.map_err(|SendError(job)| Refused(job))
     }
