@@ -18,7 +18,7 @@ use crate::script::{Outcome, Script};
 /// Something that happens in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A job is in the queue; only from pools to which jobs are submitted one by one.
+    /// A job has been submitted; where the pool takes jobs from an iterator, it has taken this one.
     Submitted {
         /// Its number.
         job: usize,
@@ -123,6 +123,12 @@ pub enum Adapter {
     Tasks(fn(Arc<Script>, Arc<dyn Tasks>) -> BoxFuture<()>),
 }
 
+/// The numbers of the jobs, each recorded when the pool takes it.
+fn jobs(script: &Script, harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> + Send {
+    let jobs = 1..=script.jobs.len();
+    jobs.inspect(|&job| harness.record(Event::Submitted { job }))
+}
+
 /// Step 1.
 pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     let pool = basic::Pool {
@@ -130,7 +136,7 @@ pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         capacity: script.capacity,
     };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(1..=script.jobs.len(), work, |(job, outcome)| {
+    pool.run(jobs(script, &harness), work, |(job, outcome)| {
         harness.record(Event::Result { job, outcome });
     })
 }
@@ -142,7 +148,7 @@ pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         capacity: script.capacity,
     };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(1..=script.jobs.len(), work, |results| {
+    pool.run(jobs(script, &harness), work, |results| {
         for (job, outcome) in results.take(script.reads) {
             harness.record(Event::Result { job, outcome });
         }
@@ -167,7 +173,8 @@ pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
                 harness.record(Event::Result { job, outcome });
             }
         });
-        pool.run(jobs, work)
+        let taken = self::jobs(script, &harness).zip(jobs).map(|(_, job)| job);
+        pool.run(taken, work)
     })
 }
 
@@ -285,7 +292,8 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
     let mut jobs = 1..=script.jobs.len();
-    let unstarted = pool.run(jobs.by_ref(), work, |(job, result)| {
+    let taken = |&job: &usize| harness.record(Event::Submitted { job });
+    let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
         let outcome = match result {
             Ok(()) => Outcome::Done,
             Err(JobError::Failed(Failure)) => Outcome::Failed,
