@@ -79,19 +79,20 @@ const JOBS: [fn(&mut Job); 5] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 15] = [
+const SETTINGS: [fn(&mut Script); 16] = [
     |script| script.workers = NonZeroUsize::MIN,
     |script| script.workers = half(script.workers),
     |script| script.max_workers = script.workers.max(half(script.max_workers)),
     |script| script.capacity = NonZeroUsize::MIN,
     |script| script.capacity = half(script.capacity),
     |script| script.burst = NonZeroU32::MIN,
-    |script| script.period = script.period.min(MILLISECOND),
+    |script| script.period = MILLISECOND,
     |script| script.reads = usize::MAX,
     |script| script.submitters = NonZeroUsize::MIN,
     |script| script.stop_early = false,
     |script| script.drops = false,
     |script| script.panicking_callback = None,
+    |script| script.panicking_callback = script.panicking_callback.and(Some(1)),
     |script| script.on_failure = OnFailure::Continue,
     |script| script.stop = When::Never,
     |script| {
