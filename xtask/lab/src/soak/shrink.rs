@@ -35,7 +35,7 @@ fn is_playable(script: &Script, guarantees: &Guarantees) -> bool {
     stops && script.busy_workers(guarantees) > 0
 }
 
-/// Scripts that are simpler in one thing, from bold to timid.
+/// Scripts that are simpler in one thing: in a setting, by some jobs, or in a property of some jobs.
 fn simpler(script: &Script) -> impl Iterator<Item = Script> {
     let count = script.jobs.len();
     let halves =
@@ -65,7 +65,8 @@ fn simpler(script: &Script) -> impl Iterator<Item = Script> {
             simpler
         })
     });
-    let simpler = without.chain(SETTINGS.iter().map(changed)).chain(plainer);
+    let settings = SETTINGS.iter().map(changed);
+    let simpler = settings.chain(without).chain(plainer);
     simpler.filter(move |simpler| simpler != script)
 }
 
