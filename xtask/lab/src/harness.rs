@@ -89,7 +89,6 @@ fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(payload) if payload.is::<JobPanic>() => Ok(Ended::JobPanic),
         Err(payload) if payload.is::<CallbackPanic>() => Ok(Ended::CallbackPanic),
-        Err(payload) if message(&*payload) == "a scoped thread panicked" => Ok(Ended::JobPanic),
         Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
     }
 }

@@ -15,57 +15,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::script::{Outcome, Script};
 
-/// Something that happens in a run.
+/// Something that happens in a run. Jobs have their number, workers their id.
+#[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A job has been submitted; where the pool takes jobs from an iterator, it has taken this one.
-    Submitted {
-        /// Its number.
-        job: usize,
-    },
+    Submitted { job: usize },
     /// A worker starts a job. The harness records this, and the next.
-    Started {
-        /// The worker's id.
-        worker: usize,
-        /// The job's number.
-        job: usize,
-    },
+    Started { worker: usize, job: usize },
     /// A worker has come to the end of a job.
-    Finished {
-        /// The worker's id.
-        worker: usize,
-        /// The job's number.
-        job: usize,
-    },
+    Finished { worker: usize, job: usize },
     /// The pool reports the outcome of a job.
-    Result {
-        /// Its number.
-        job: usize,
-        /// How it ended.
-        outcome: Outcome,
-    },
+    Result { job: usize, outcome: Outcome },
     /// The pool hands back a job that it never started.
-    HandedBack {
-        /// Its number.
-        job: usize,
-    },
+    HandedBack { job: usize },
     /// The pool is stopped or cancelled.
     Stop,
-    /// The pool adds workers.
-    ScaledUp {
-        /// How many.
-        count: usize,
-    },
-    /// The pool retires workers.
-    ScaledDown {
-        /// How many.
-        count: usize,
-    },
+    /// The pool adds this many workers.
+    ScaledUp { count: usize },
+    /// The pool retires this many workers.
+    ScaledDown { count: usize },
     /// The pool reports that a worker ends.
-    Ended {
-        /// Its id.
-        worker: usize,
-    },
+    Ended { worker: usize },
 }
 
 /// The error of a job that fails.
@@ -291,8 +262,9 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         on_failure: script.on_failure,
     };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
-    let mut jobs = jobs(script, &harness);
-    let unstarted = pool.run(jobs.by_ref(), work, |(job, result)| {
+    let mut jobs = 1..=script.jobs.len();
+    let taken = |&job: &usize| harness.record(Event::Submitted { job });
+    let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
         let outcome = match result {
             Ok(()) => Outcome::Done,
             Err(JobError::Failed(Failure)) => Outcome::Failed,

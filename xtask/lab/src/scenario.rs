@@ -1,13 +1,11 @@
 //! What a person asks for: the steps' own flags, and the article's values for them.
 
-use std::error::Error;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use errors::OnFailure;
-use xtask::output::refusal;
 use xtask::run::above_zero;
 
 use crate::script::{Job, Outcome, Script, When};
@@ -239,52 +237,28 @@ impl Scenario {
     /// # Errors
     ///
     /// If no step has such a flag, or the picture would be too large.
-    pub fn override_in(&self, steps: &[&Step]) -> Result<Vec<Step>, Box<dyn Error>> {
-        let mut steps: Vec<Step> = steps.iter().copied().copied().collect();
-        set("--workers", &mut steps, self.workers, |to| &mut to.workers)?;
-        set("--jobs", &mut steps, self.jobs, |to| &mut to.jobs)?;
-        set("--timeout", &mut steps, self.timeout, |to| &mut to.timeout)?;
-        set("--fail", &mut steps, self.fail, |to| &mut to.fail)?;
-        set("--panic", &mut steps, self.panic, |to| &mut to.panic)?;
-        set("--on-failure", &mut steps, self.on_failure, |to| {
-            &mut to.on_failure
-        })?;
-        set("--rate", &mut steps, self.rate, |to| &mut to.rate)?;
-        set("--burst", &mut steps, self.burst, |to| &mut to.burst)?;
-        set("--pause", &mut steps, self.pause, |to| &mut to.pause)?;
-        set("--min-workers", &mut steps, self.min_workers, |to| {
-            &mut to.min_workers
-        })?;
-        set("--max-workers", &mut steps, self.max_workers, |to| {
-            &mut to.max_workers
-        })?;
-        set("--bursts", &mut steps, self.bursts, |to| &mut to.bursts)?;
-        for Step { name, scenario, .. } in &steps {
-            let (min, max, total) = (
-                scenario.workers(),
-                scenario.most_workers(),
-                scenario.total(),
-            );
-            if max < min {
-                return Err(refusal(format!(
-                    "--min-workers {min} is above --max-workers {max}, and takes at most that"
-                ))
-                .into());
-            }
-            if total > MAX_JOBS {
-                return Err(refusal(format!(
-                    "{name}: {total} jobs are too many to draw, {MAX_JOBS} are not"
-                ))
-                .into());
-            }
-            if scenario.lower_bound(total) > MAX_TIME {
-                let most = MAX_TIME.as_secs();
-                return Err(refusal(format!(
-                    "{name}: this takes more than {most} s, too much to draw"
-                ))
-                .into());
-            }
+    pub fn override_in(&self, steps: &[&Step]) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
+        macro_rules! set {
+            ($($flag:literal: $field:ident,)*) => {
+                $(set($flag, self.$field, &mut steps, |scenario| &mut scenario.$field)?;)*
+            };
         }
+        set! {
+            "--workers": workers,
+            "--jobs": jobs,
+            "--timeout": timeout,
+            "--fail": fail,
+            "--panic": panic,
+            "--on-failure": on_failure,
+            "--rate": rate,
+            "--burst": burst,
+            "--pause": pause,
+            "--min-workers": min_workers,
+            "--max-workers": max_workers,
+            "--bursts": bursts,
+        }
+        steps.iter().try_for_each(check)?;
         Ok(steps)
     }
 }
@@ -292,20 +266,32 @@ impl Scenario {
 /// Sets a flag in every step that has it.
 fn set<T: Copy>(
     flag: &str,
-    steps: &mut [Step],
     value: Option<T>,
+    steps: &mut [Step],
     field: fn(&mut Scenario) -> &mut Option<T>,
-) -> Result<(), clap::Error> {
+) -> Result<(), String> {
     let fields = steps.iter_mut().map(|step| field(&mut step.scenario));
     let known = fields.filter(|field| field.is_some() && value.is_some());
     if known.map(|field| *field = value).count() == 0 && value.is_some() {
-        let names = Vec::from_iter(steps.iter().map(|step| step.name));
-        return Err(refusal(format!(
-            "{flag} is no flag of {}",
-            names.join(" or ")
-        )));
+        let names = Vec::from_iter(steps.iter().map(|step| step.name)).join(" or ");
+        return Err(format!("{flag} is no flag of {names}"));
     }
     Ok(())
+}
+
+/// Whether it can be run and drawn.
+fn check(Step { name, scenario, .. }: &Step) -> Result<(), String> {
+    let (min, max) = (scenario.workers(), scenario.most_workers());
+    let (jobs, seconds) = (scenario.total(), MAX_TIME.as_secs());
+    Err(if max < min {
+        format!("--min-workers {min} is above --max-workers {max}, and takes at most that")
+    } else if jobs > MAX_JOBS {
+        format!("{name}: {jobs} jobs are too many to draw, {MAX_JOBS} are not")
+    } else if scenario.lower_bound(jobs) > MAX_TIME {
+        format!("{name}: this takes more than {seconds} s, too much to draw")
+    } else {
+        return Ok(());
+    })
 }
 
 fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {

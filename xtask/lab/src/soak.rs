@@ -10,7 +10,6 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::ops::ControlFlow;
-use std::panic;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +53,6 @@ fn seed(text: &str) -> Result<u64, &'static str> {
 ///
 /// If one did not: which, and what was wrong.
 pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
-    hide_panics_of_scopes();
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
     ctrlc::set_handler(move || {
@@ -100,16 +98,6 @@ pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
         process::exit(130);
     }
     Ok(())
-}
-
-/// A scope says on standard error that one of its threads panicked, as many are to do here.
-fn hide_panics_of_scopes() {
-    let report = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if info.payload_as_str() != Some("a scoped thread panicked") {
-            report(info);
-        }
-    }));
 }
 
 /// How many runs a step has had, and jobs in them.

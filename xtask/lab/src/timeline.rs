@@ -49,7 +49,7 @@ pub struct Flags {
 ///
 /// If a flag does not fit the steps, or a pool cannot be run.
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
-    let steps = flags.overrides.override_in(steps)?;
+    let steps = flags.overrides.override_in(steps).map_err(refusal)?;
     if flags.svg {
         let write = |step| write(&svg_file(step)?, svg::draw(&draw(step, PATIENCE)?));
         return steps.iter().try_for_each(write);

@@ -87,15 +87,6 @@ impl Test {
         self
     }
 
-    /// All jobs come at this interval and take this long, in milliseconds.
-    fn load(mut self, interval: u64, duration: u64) -> Self {
-        for job in &mut self.script.jobs {
-            job.interval = Duration::from_millis(interval);
-            job.duration = Duration::from_millis(duration);
-        }
-        self
-    }
-
     fn ended(mut self, ended: Ended) -> Self {
         self.run.ended = ended;
         self
@@ -432,26 +423,7 @@ fn the_scaler_keeps_to_its_bounds() {
     test("dynamic", &and(&[UP, DOWN, UP, DOWN])).right();
     test("dynamic", &and(&[UP, UP])).wrong("4 workers, at 0ns");
     test("dynamic", &and(&[DOWN])).wrong("1 workers, at 0ns");
-    test("dynamic", &and(&[UP, DOWN]))
-        .load(5, 10)
-        .wrong("scaled under a constant load that the minimum can do");
     test("basic", &and(&[UP, UP])).right(); // it has no scaler
-}
-
-#[test]
-fn a_full_queue_takes_all_workers() {
-    let heavy = |before: &[Event], at: u64| {
-        let log = [before, &[submitted(3)], &three_jobs()].concat();
-        let mut times = vec![at; log.len()];
-        times[..before.len()].fill(0);
-        let long_queue = |script: &mut Script| script.capacity = not_zero(10);
-        let test = test("dynamic", &log).load(0, 1).script(long_queue);
-        test.at(&times)
-    };
-    heavy(&[UP], 100).right();
-    heavy(&[], 2).right(); // the scaler may not have looked yet
-    heavy(&[], 100).wrong("2 workers although the queue was full, at 100ms");
-    heavy(&[UP, DOWN, UP], 100).wrong("2 workers although the queue is full, at 0ns");
 }
 
 #[test]

@@ -10,30 +10,13 @@ use rand::{RngExt, SeedableRng};
 use crate::guarantees::{Guarantees, Panic, Stop};
 use crate::script::{Job, MILLISECOND, Outcome, Script, When};
 
-/// When jobs come, and how long they take.
-#[derive(Clone, Copy, PartialEq)]
-enum Load {
-    /// As it happens.
-    Any,
-    /// Constant, and no more than the minimum of workers can do.
-    Light,
-    /// Constant, and more than the maximum of workers can do: the queue is always full.
-    Heavy,
-}
-
 /// The script of this seed, for a step with these guarantees.
 pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     let mut dice = Dice(Xoshiro256PlusPlus::seed_from_u64(seed));
-    let load = dice.pick([Load::Any, Load::Any, Load::Light, Load::Heavy]);
-
     let workers = dice.up_to_64();
     let max_workers = match dice.one_in(8) {
         true => dice.one_to(workers), // below the minimum
         false => workers + dice.below(65 - workers),
-    };
-    let capacity = match load {
-        Load::Heavy => 3 * workers.max(max_workers) + 1, // long even if all workers have just taken a job
-        _ => dice.up_to_64(),
     };
     let most_jobs = match dice.one_in(20) {
         true => 2000,
@@ -41,19 +24,19 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     };
     let count = dice.below(most_jobs + 1);
 
-    let panics = match (load, dice.below(4)) {
-        (Load::Light | Load::Heavy, _) | (_, 0 | 1) => 0,
-        (_, 2) => dice.below(workers),
-        (_, _) => dice.below(count + 1),
+    let panics = match dice.below(8) {
+        0 => dice.below(workers),
+        1 => dice.below(count + 1),
+        _ => 0,
     };
     // Some jobs wait for a later one. That takes as many workers, and one more.
     let alive = match guarantees.panic {
         Panic::Worker => workers.saturating_sub(panics).max(1),
         _ => workers,
     };
-    let waiting = match load {
-        Load::Any if dice.one_in(2) => dice.below(alive),
-        _ => 0,
+    let waiting = match dice.one_in(4) {
+        true => dice.below(alive),
+        false => 0,
     };
 
     let longest = dice.pick([0, 1, 5, 50]).min(20_000 / count.max(1));
@@ -65,22 +48,14 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     let failures = dice.pick([usize::MAX, 10, 2]); // one in so many
     let mut jobs: Vec<_> = (1..=count)
         .map(|job| {
-            let (interval, duration) = match load {
-                Load::Light => (longest.max(1).div_ceil(workers), longest.max(1)),
-                Load::Heavy => (0, longest.max(1)),
-                Load::Any => {
-                    let interval = match bursts {
-                        true if dice.one_in(jobs_in_burst) => pause,
-                        true => 0,
-                        false => dice.below(widest + 1),
-                    };
-                    let duration = if equal {
-                        longest
-                    } else {
-                        dice.below(longest + 1)
-                    };
-                    (interval, duration)
-                }
+            let interval = match bursts {
+                true if dice.one_in(jobs_in_burst) => pause,
+                true => 0,
+                false => dice.below(widest + 1),
+            };
+            let duration = match equal {
+                true => longest,
+                false => dice.below(longest + 1),
             };
             Job {
                 interval: milliseconds(interval),
@@ -123,7 +98,7 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     Script {
         workers: not_zero(workers),
         max_workers: not_zero(max_workers),
-        capacity: not_zero(capacity),
+        capacity: not_zero(dice.up_to_64()),
         period: if never_ends {
             period.min(MILLISECOND * 100)
         } else {
@@ -132,7 +107,7 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         burst: NonZeroU32::new(dice.pick([1, 2, 10])).unwrap_or(NonZeroU32::MIN),
         on_failure: dice.pick([OnFailure::Continue, OnFailure::Stop]),
         jobs,
-        reads: match load == Load::Any && dice.one_in(8) {
+        reads: match dice.one_in(16) {
             true => dice.below(count + 1),
             false => usize::MAX,
         },
@@ -140,7 +115,7 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         stop_early: dice.one_in(2),
         stop,
         drops: dice.one_in(4),
-        panicking_callback: (load == Load::Any && dice.one_in(6)).then(|| dice.one_to(count + 1)),
+        panicking_callback: dice.one_in(12).then(|| dice.one_to(count + 1)),
     }
 }
 

@@ -35,7 +35,7 @@ fn is_playable(script: &Script, guarantees: &Guarantees) -> bool {
     stops && script.busy_workers(guarantees) > 0
 }
 
-/// Scripts that are simpler in one thing, from bold to timid.
+/// Scripts that are simpler in one thing: in a setting, by some jobs, or in a property of some jobs.
 fn simpler(script: &Script) -> impl Iterator<Item = Script> {
     let count = script.jobs.len();
     let halves =
@@ -65,7 +65,8 @@ fn simpler(script: &Script) -> impl Iterator<Item = Script> {
             simpler
         })
     });
-    let simpler = without.chain(SETTINGS.iter().map(changed)).chain(plainer);
+    let settings = SETTINGS.iter().map(changed);
+    let simpler = settings.chain(without).chain(plainer);
     simpler.filter(move |simpler| simpler != script)
 }
 
@@ -79,19 +80,20 @@ const JOBS: [fn(&mut Job); 5] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 15] = [
+const SETTINGS: [fn(&mut Script); 16] = [
     |script| script.workers = NonZeroUsize::MIN,
     |script| script.workers = half(script.workers),
     |script| script.max_workers = script.workers.max(half(script.max_workers)),
     |script| script.capacity = NonZeroUsize::MIN,
     |script| script.capacity = half(script.capacity),
     |script| script.burst = NonZeroU32::MIN,
-    |script| script.period = script.period.min(MILLISECOND),
+    |script| script.period = MILLISECOND,
     |script| script.reads = usize::MAX,
     |script| script.submitters = NonZeroUsize::MIN,
     |script| script.stop_early = false,
     |script| script.drops = false,
     |script| script.panicking_callback = None,
+    |script| script.panicking_callback = script.panicking_callback.and(Some(1)),
     |script| script.on_failure = OnFailure::Continue,
     |script| script.stop = When::Never,
     |script| {
