@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -313,9 +313,14 @@ fn a_read_only_file_is_left_alone() {
 fn a_full_disk_changes_nothing() {
     let big = format!("{LIB}{}", "// and much more\n".repeat(1000));
     for handler in ["", "trap '' XFSZ; "] {
-        for (blocks, theirs) in [(0, big.as_str()), (0, "// mine\n"), (2, "// mine\n")] {
-            let room = Room::with(&big);
-            if theirs != big {
+        for (blocks, ours, theirs) in [
+            (0, big.as_str(), big.as_str()), // ours cannot be kept
+            (0, &big, "// mine\n"),
+            (2, LIB, &big), // theirs cannot be kept, and the new ones would fit
+            (2, &big, "// mine\n"), // the new ones cannot be written
+        ] {
+            let room = Room::with(ours);
+            if theirs != ours {
                 room.ends(0, "exercise basic");
                 room.write("basic/src/lib.rs", theirs);
             }
@@ -329,9 +334,32 @@ fn a_full_disk_changes_nothing() {
 
             room.ends(0, "exercise --force basic");
             room.ends(0, "reset basic");
-            assert_eq!(room.lib(), big, "ours is kept whole");
+            assert_eq!(room.lib(), ours, "ours is kept whole");
         }
     }
+}
+
+#[test]
+fn attempts_of_the_same_second_are_all_kept() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    for attempt in 0..9 {
+        room.write("basic/src/lib.rs", &format!("// {attempt}\n"));
+        room.ends(0, "reset basic");
+    }
+    assert_eq!(room.attempts().len(), 9);
+}
+
+/// Who has opened the old file reads the old one, all of it.
+#[cfg(unix)]
+#[test]
+fn a_file_is_replaced_as_a_whole() {
+    let room = Room::new();
+    let mut old = fs::File::open(room.path("basic/src/lib.rs")).expect("it is there");
+    room.ends(0, "exercise basic");
+    let mut text = String::new();
+    old.read_to_string(&mut text).expect("it is still open");
+    assert_eq!(text, LIB);
 }
 
 #[test]
@@ -608,7 +636,7 @@ fn the_solution_is_what_differs() {
 fn a_check_is_repeated_whenever_a_file_is_saved() {
     let room = Room::new();
     room.ends(0, "exercise basic");
-    let mut watch = room.xtask("check --watch");
+    let mut watch = room.xtask("check --watch --limit 1000");
     let watch = Watch::start(watch.stdout(Stdio::piped()).stderr(Stdio::null()));
     watch.wait_for("0 of 2 properties hold.");
     watch.wait_for("Ctrl-C");

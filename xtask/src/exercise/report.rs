@@ -74,12 +74,6 @@ fn repeat(check: &Check) -> Result {
         while interrupt().is_continue() {
             thread::sleep(Duration::from_millis(100));
         }
-        // Some editors take a file away before they write the new one: wait until nothing changes.
-        let mut last = None;
-        while last != Some(saved(&folder)) {
-            last = Some(saved(&folder));
-            thread::sleep(Duration::from_millis(50));
-        }
     }
 }
 
