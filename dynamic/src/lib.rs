@@ -220,7 +220,7 @@ async fn next_job<J>(
     if retirements.is_empty()
         && let Ok(job) = queue.try_recv()
     {
-        return Ok(job); // waiting below, even for what is there, costs more than a short job
+        return Ok(job); // waiting below, even if there is a job, costs more than a short one
     }
     select! {
         biased; // retirement first: it was decided before the next job came
