@@ -2,9 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe, panic_any};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -574,6 +574,41 @@ fn a_start_that_fails_half_way_waits_for_the_threads_that_it_has_started() {
     });
 }
 
+#[test]
+fn an_error_of_a_task_is_reported_after_the_task_and_before_the_next() {
+    let transcript = with_deadline(|| {
+        let (log, lines) = Log::new();
+        let pool = start(1, 2, log.observer());
+        for id in 1..=4 {
+            let log = log.clone();
+            pool.submit(Box::new(move || {
+                log.say(format_args!("task {id}"));
+                if id == 2 {
+                    return Err("out of ink".into());
+                }
+                Ok(())
+            }));
+        }
+        pool.stop();
+        log.say("stopped");
+        drop(log);
+        joined(lines)
+    });
+    insta::assert_snapshot!(transcript, @r"
+    Worker 1 processing task
+    task 1
+    Worker 1 processing task
+    task 2
+    Worker 1 task error: out of ink
+    Worker 1 processing task
+    task 3
+    Worker 1 processing task
+    task 4
+    Worker 1 stopping
+    stopped
+    ");
+}
+
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -689,141 +724,4 @@ fn a_refusal_says_why() {
         (format!("{stopped:?}"), stopped.to_string()),
         ("Stopped(..)".into(), "the pool has stopped".into())
     );
-}
-
-// Shared properties.
-
-#[test]
-fn one_worker_runs_the_tasks_in_order() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
-        let pool = start(1, 2, log.observer());
-        for id in 1..=4 {
-            let log = log.clone();
-            pool.submit(Box::new(move || {
-                log.say(format_args!("task {id}"));
-                if id == 2 {
-                    return Err("out of ink".into());
-                }
-                Ok(())
-            }));
-        }
-        pool.stop();
-        log.say("stopped");
-        drop(log);
-        joined(lines)
-    });
-    insta::assert_snapshot!(transcript, @r"
-    Worker 1 processing task
-    task 1
-    Worker 1 processing task
-    task 2
-    Worker 1 task error: out of ink
-    Worker 1 processing task
-    task 3
-    Worker 1 processing task
-    task 4
-    Worker 1 stopping
-    stopped
-    ");
-}
-
-/// The tasks can only end if all of them have started.
-#[test]
-fn as_many_tasks_run_at_once_as_there_are_workers() {
-    for workers in [1, 2, 3, 16] {
-        with_deadline(move || {
-            let everyone = Arc::new(Barrier::new(workers));
-            let pool = start(workers, 1, |_| {});
-            for _ in 0..workers * 3 {
-                let everyone = everyone.clone();
-                pool.submit(Box::new(move || {
-                    everyone.wait();
-                    Ok(())
-                }));
-            }
-            pool.stop();
-        });
-    }
-}
-
-#[test]
-fn never_more_tasks_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let peak = with_deadline(move || {
-            let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-            let pool = start(workers, capacity, |_| {});
-            for _ in 0..100 {
-                let counts = counts.clone();
-                pool.submit(Box::new(move || {
-                    let (in_flight, peak) = &*counts;
-                    peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
-                    thread::yield_now(); // so that one too many would start
-                    in_flight.fetch_sub(1, Relaxed);
-                    Ok(())
-                }));
-            }
-            pool.stop();
-            let (in_flight, peak) = &*counts;
-            assert_eq!(in_flight.load(Relaxed), 0, "a task still ran after the end");
-            peak.load(Relaxed)
-        });
-        assert!(peak <= workers, "{peak} tasks at once on {workers} workers");
-    }
-}
-
-#[test]
-fn every_task_runs_once_at_any_capacity() {
-    for (workers, capacity, tasks) in [(1, 1, 0), (1, 1, 1), (3, 1, 200), (8, 1, 200), (2, 64, 3)] {
-        for end in [RunningPool::stop, drop] {
-            let (ran, ended) = with_deadline(move || {
-                let (log, ran) = channel();
-                let (observe, ended) = slow_to_end();
-                let pool = start(workers, capacity, observe);
-                for id in 0..tasks {
-                    let log = log.clone();
-                    pool.submit(Box::new(move || Ok(log.send(id)?)));
-                }
-                end(pool);
-                let mut ran = Vec::from_iter(ran.try_iter());
-                ran.sort_unstable();
-                (ran, ended.load(Relaxed))
-            });
-            let case = format!("workers {workers}, capacity {capacity}");
-            assert_eq!(ran, Vec::from_iter(0..tasks), "{case}");
-            assert_eq!(ended, workers, "workers that have ended, {case}");
-        }
-    }
-}
-
-#[test]
-fn submit_waits_while_the_queue_is_full() {
-    let submits: [fn(RunningPool, Task) -> RunningPool; 2] = [
-        |pool, task| {
-            pool.submit(task);
-            pool
-        },
-        |pool, task| {
-            let submitted = pool.submitter().submit(task);
-            submitted.expect("the pool runs");
-            pool
-        },
-    ];
-    for submit in submits {
-        let transcript = with_deadline(move || {
-            let (log, lines) = Log::new();
-            let (pool, gate) = full(&log);
-            let third = log.task("third");
-            let submitting = thread::spawn(move || submit(pool, third));
-            let_others_run();
-            assert!(!submitting.is_finished(), "submitted without room");
-
-            gate.open();
-            let pool = submitting.join().expect("submitting does not panic");
-            pool.stop();
-            drop(log);
-            joined(lines)
-        });
-        assert_eq!(transcript, "second\nthird");
-    }
 }

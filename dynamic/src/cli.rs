@@ -1,4 +1,4 @@
-//! What every scenario needs of its command line; the same file in each step.
+//! What every program needs for its command line and its output. The same file in each step.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -6,35 +6,38 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use std::{env, process};
 
-/// The command line. Text that is not UTF-8 stays wrong, for the flag it was given to to refuse.
-pub fn arguments() -> impl Iterator<Item = String> {
-    env::args_os().map(|argument| argument.to_string_lossy().into_owned())
+use clap::Parser;
+
+/// Reads the flags; help and wrong flags end the program.
+///
+/// `Flags::parse()` would take the -1 of `--jobs -1` for a flag, and would not say which flag has a
+/// value that is not UTF-8. Here each flag gets its value, and refuses it by name.
+pub fn parse<Flags: Parser>() -> Flags {
+    let arguments = env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let command = Flags::command().mut_args(|flag| flag.allow_negative_numbers(true));
+    let matches = command.get_matches_from(arguments);
+    Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
+/// Parses a number of workers: at most 1000, as each may be a thread.
 pub fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
     let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= 1000);
     number.ok_or("takes a whole number from 1 to 1000")
 }
 
-pub fn jobs(text: &str) -> Result<usize, &'static str> {
-    let number = text.parse().ok().filter(|&n| n <= 1_000_000);
-    number.ok_or("takes a whole number from 0 to 1000000")
-}
-
-pub fn speed(text: &str) -> Result<f64, &'static str> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|&x: &f64| x > 0.0 && x.is_finite());
+/// Parses a number above 0: a speed or a rate.
+pub fn above_zero(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|x: &f64| *x > 0.0 && x.is_finite());
     number.ok_or("takes a number above 0")
 }
 
-/// A length of time; one too long to count is the longest there is.
+/// Seconds as a `Duration`, saturating at `Duration::MAX`.
 pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Prints a line. When its reader has gone, as in `| head -1`, the program ends quietly.
+/// Prints a line of the article's. If its reader has gone, as in `| head -1`, the program ends quietly.
 pub fn say(line: impl Display) {
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => {}
@@ -43,12 +46,12 @@ pub fn say(line: impl Display) {
     }
 }
 
-/// Prints a line that is not the article's, to standard error.
+/// Prints a line that the article does not have, to standard error.
 pub fn note(line: impl Display) {
-    _ = writeln!(io::stderr(), "{line}");
+    _ = writeln!(io::stderr(), "{line}"); // an error: standard error is closed
 }
 
-/// Ends the program with an error.
+/// Ends the program with an error message and exit code 1.
 pub fn fail(error: impl Display) -> ! {
     note(format_args!("{}: {error}", env!("CARGO_PKG_NAME")));
     process::exit(1)

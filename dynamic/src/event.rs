@@ -1,20 +1,18 @@
-use std::any::Any;
 use std::fmt;
-use std::mem;
 
-/// What the pool reports while it runs; reads as the line to print.
+/// What the pool reports while it runs. Displays as the line to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The scaler adds workers; first those that were to retire but have not ended yet.
+    /// The scaler adds workers: first those that are to retire and have not ended yet, then new ones.
     ScalingUp {
-        /// How many.
+        /// Number of workers.
         count: usize,
-        /// Jobs in the queue when this was decided.
+        /// Number of jobs in the queue at that moment.
         queue: usize,
     },
     /// The scaler retires workers.
     ScalingDown {
-        /// How many.
+        /// Number of workers.
         count: usize,
     },
     /// A worker was retired and has ended.
@@ -22,14 +20,14 @@ pub enum Event {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// A worker found the queue closed and empty, or that nobody reads results any more.
+    /// A worker has ended, as the queue is closed and empty, or the results are no longer read.
     Finished {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// A job panicked and ended its worker; another takes its place.
+    /// A job has panicked and ended its worker, which another worker replaces.
     Panicked {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
@@ -48,17 +46,5 @@ impl fmt::Display for Event {
             Self::Finished { worker } => write!(f, "Worker {worker} finished (no more jobs)"),
             Self::Panicked { message } => write!(f, "A job panicked: {message}"),
         }
-    }
-}
-
-/// What `panic!` was given; a payload that is not text is leaked, as dropping it could panic again.
-pub(crate) fn message(payload: Box<dyn Any + Send>) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        mem::forget(payload);
-        "no message".to_owned()
     }
 }

@@ -1,133 +1,184 @@
 #![doc = "[timeline]: ../../../dynamic/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
+mod crew;
 mod event;
 
 use std::error::Error;
 use std::fmt;
-use std::iter;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use async_channel::{Receiver, SendError, Sender, bounded, unbounded};
+use async_channel::{Receiver, SendError, Sender, bounded};
 use tokio::select;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use crew::Crew;
 
 pub use event::Event;
 
-/// How many workers there may be, and how often that is looked at.
+/// As many worker tasks on one shared queue of jobs as the queue asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
-    /// Workers to start with, and to keep.
-    pub min: NonZeroUsize,
-    /// Workers never to exceed; less than `min` is as good as `min`.
-    pub max: NonZeroUsize,
-    /// How often the scaler looks at the queue; at least a millisecond, the resolution of timers.
+pub struct Pool {
+    /// Minimum number of worker tasks. The pool starts with as many.
+    pub min_workers: NonZeroUsize,
+    /// Maximum number of worker tasks. A value below the minimum counts as the minimum.
+    pub max_workers: NonZeroUsize,
+    /// Time from one look of the scaler at the queue to the next: at least a millisecond, the
+    /// resolution of timers.
     pub period: Duration,
-    /// Jobs that may wait in the queue, and results that may wait to be read.
+    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
+    /// for all of them is allocated at the start.
     pub capacity: NonZeroUsize,
 }
 
-/// What the scaler does about what it sees.
+/// What the scaler does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Start this many workers.
+    /// Add this many workers.
     Add(usize),
     /// Retire this many workers.
     Remove(usize),
-    /// Leave them as they are.
+    /// Leave the workers as they are.
     Keep,
 }
 
-/// The scaler's rule: grow by half the queue once it is longer than two jobs a worker, shrink by
-/// half the workers once it is empty, and stay between `min` and `max`.
-pub fn decide(queue: usize, workers: usize, min: usize, max: usize) -> Decision {
-    let add = (queue / 2).min(max.saturating_sub(workers));
-    let remove = (workers / 2).min(workers.saturating_sub(min));
-    if queue > workers.saturating_mul(2) && add > 0 {
-        Decision::Add(add)
-    } else if queue == 0 && remove > 0 {
-        Decision::Remove(remove)
-    } else {
-        Decision::Keep
-    }
-}
-
-/// A running pool. Dropping it closes the queue and leaves the workers to empty it.
-#[derive(Debug)]
-pub struct Pool<J> {
-    queue: Sender<J>,
-    scaler: JoinHandle<()>,
-}
-
-impl<J: Send + 'static> Pool<J> {
-    /// Starts the pool, which does `work` on every job that is submitted, and gives its results:
-    /// they end when the pool has. Results not read are back-pressure: workers wait with theirs.
+impl Pool {
+    /// Starts the pool, which does `work` on every job that is submitted, and returns its results.
+    /// They end when the pool does. While they are not read, workers wait with theirs.
     ///
-    /// `work` gets the worker's id, from 1 and never used again, and the job. A panic in `work` is
-    /// an [`Event::Panicked`], its job has no result, and another worker takes the place of the one
-    /// it ended. `observe` sees one event at a time; if it panics, that event is lost and nothing
-    /// else.
+    /// `work` gets the worker's id, from 1 and never used again, and the job. A panic in `work` becomes
+    /// an [`Event::Panicked`]: its job has no result, and another worker replaces the one that it ended.
+    /// `observe` gets one event at a time. If it panics, that event is lost and nothing else.
+    ///
+    /// If the results are dropped, the pool ends as soon as a worker has another result: the jobs in the
+    /// queue are dropped, and `submit` refuses more.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
-    pub fn start<R, W>(
-        scale: Scale,
+    /// Outside of a tokio runtime with timers.
+    pub fn start<J, R, W>(
+        self,
         work: impl Fn(usize, J) -> W + Clone + Send + 'static,
         mut observe: impl FnMut(Event) + Send + 'static,
-    ) -> (Self, Receiver<R>)
+    ) -> (RunningPool<J>, Receiver<R>)
     where
+        J: Send + 'static, // tokio's `spawn` asks for `Send` and `'static`
         R: Send + 'static,
         W: Future<Output = R> + Send + 'static,
     {
-        let (submit, queue) = bounded(scale.capacity.get());
-        let (reply, results) = bounded(scale.capacity.get());
-        let (retire, retired) = unbounded();
+        let (submit, queue) = bounded(self.capacity.get());
+        let (reply, results) = bounded(self.capacity.get());
 
-        let worker = {
-            let (queue, retired) = (queue.clone(), retired.clone());
-            move |id| {
-                let (queue, retired, reply) = (queue.clone(), retired.clone(), reply.clone());
-                worker(id, queue, retired, reply, work.clone())
-            }
-        };
+        let jobs = queue.clone();
+        let crew = Crew::new(move |id, retirements| {
+            worker(id, retirements, jobs.clone(), reply.clone(), work.clone())
+        });
         let observe = move |event| {
-            _ = catch_unwind(AssertUnwindSafe(|| observe(event))).map_err(event::message);
+            let observed = catch_unwind(AssertUnwindSafe(|| observe(event)));
+            observed.unwrap_or_else(mem::forget); // dropping the payload could panic again
         };
-        let pool = Self {
-            queue: submit,
-            scaler: tokio::spawn(scaler(scale, queue, (retire, retired), worker, observe)),
-        };
-        (pool, results)
+        let period = self.period.clamp(MILLISECOND, FAR_FUTURE);
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
+        let scaler = tokio::spawn(self.scale(queue, crew, ticks, observe));
+        (RunningPool { submit, scaler }, results)
     }
 
-    /// Hands in a job, waiting while the queue is full.
+    /// Decides how many workers to add or remove, from the number of jobs in the queue and of workers.
     ///
-    /// # Errors
-    ///
-    /// [`Refused`], with the job, once a worker has found that nobody reads results any more.
-    pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
-        let sent = self.queue.send(job).await;
-        sent.map_err(|SendError(job)| Refused(job))
+    /// A queue longer than two jobs a worker adds half as many workers as it has jobs. An empty queue
+    /// removes half of the workers. Both within the minimum and the maximum.
+    pub fn decide(&self, queue: usize, workers: usize) -> Decision {
+        let add = (queue / 2).min(self.max_workers.get().saturating_sub(workers));
+        let remove = (workers / 2).min(workers.saturating_sub(self.min_workers.get()));
+        if queue > workers.saturating_mul(2) && add > 0 {
+            Decision::Add(add)
+        } else if queue == 0 && remove > 0 {
+            Decision::Remove(remove)
+        } else {
+            Decision::Keep
+        }
     }
 
-    /// How many jobs wait in the queue.
-    pub fn queue_len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Closes the queue and waits until every job in it is done and every worker has ended: for
-    /// ever, if there are more results than have room and nobody reads them.
-    pub async fn stop(self) {
-        drop(self.queue);
-        self.scaler.await.expect("panics are contained");
+    /// Keeps as many workers as the queue asks for, until all of them have ended.
+    async fn scale<J, W: Future<Output = Event> + Send + 'static>(
+        self,
+        queue: Receiver<J>,
+        mut crew: Crew<impl Fn(usize, Receiver<()>) -> W>,
+        mut ticks: Interval,
+        mut observe: impl FnMut(Event),
+    ) {
+        crew.grow(self.min_workers.get());
+        loop {
+            select! {
+                biased; // first what has happened, then what to do about it
+                ended = crew.next_ended() => match ended {
+                    Some(event) => {
+                        if !is_over(&queue) {
+                            crew.refill(); // after a panic
+                        }
+                        observe(event);
+                    }
+                    None => return,
+                },
+                _ = ticks.tick(), if !is_over(&queue) => {
+                    let queue = queue.len();
+                    match self.decide(queue, crew.size()) {
+                        Decision::Add(count) => {
+                            observe(Event::ScalingUp { count, queue });
+                            crew.grow(count);
+                        }
+                        Decision::Remove(count) => {
+                            observe(Event::ScalingDown { count });
+                            crew.shrink(count);
+                        }
+                        Decision::Keep => {}
+                    }
+                }
+            }
+        }
     }
 }
 
-/// The pool takes no more jobs: here is the one it did not take.
+/// A pool that has been started. Dropping it closes the queue, and the workers do the jobs in it.
+#[derive(Debug)]
+pub struct RunningPool<J> {
+    submit: Sender<J>,
+    scaler: JoinHandle<()>,
+}
+
+impl<J> RunningPool<J> {
+    /// Submits a job, waiting while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the job, if the results were dropped and a worker has noticed.
+    pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
+        let sent = self.submit.send(job).await;
+        sent.map_err(|SendError(job)| Refused(job))
+    }
+
+    /// Number of jobs that wait in the queue.
+    pub fn queue_len(&self) -> usize {
+        self.submit.len()
+    }
+
+    /// Closes the queue, and waits until every job in it is done and every worker has ended.
+    ///
+    /// Waits for ever if more results wait than there is room for and they are not read, and if a job of
+    /// this pool awaits it. If the runtime shuts down meanwhile, this returns, and the jobs are lost.
+    pub async fn stop(self) {
+        drop(self.submit);
+        _ = self.scaler.await; // an error: the runtime is shutting down
+    }
+}
+
+/// The pool takes no more jobs. This is the job that it did not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused<J>(pub J);
 
@@ -139,99 +190,52 @@ impl<J> fmt::Display for Refused<J> {
 
 impl<J: fmt::Debug> Error for Refused<J> {}
 
-/// Keeps as many workers as the queue asks for; ends when they all have.
-async fn scaler<J, W: Future<Output = Event> + Send + 'static>(
-    scale: Scale,
-    queue: Receiver<J>,
-    (retire, retired): (Sender<()>, Receiver<()>),
-    worker: impl Fn(usize) -> W,
-    mut observe: impl FnMut(Event),
-) {
-    let (min, max) = (scale.min.get(), scale.max.get());
-    let period = scale.period.clamp(MILLISECOND, AGES);
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-
-    let mut tasks = JoinSet::new();
-    let mut ids = 1..;
-    let mut add = move |tasks: &mut JoinSet<Event>, count| {
-        for id in ids.by_ref().take(count) {
-            tasks.spawn(worker(id));
-        }
-    };
-    add(&mut tasks, min);
-    let mut workers = min; // not counting those who are to retire, even if they are still busy
-    let mut ending = false;
-
-    loop {
-        select! {
-            biased; // first what has happened, then what to do about it
-            ended = tasks.join_next() => match ended {
-                Some(Ok(event)) => {
-                    if let Event::Finished { .. } = event {
-                        ending = true; // so will the others
-                        queue.close(); // what is submitted now is refused
-                    }
-                    observe(event);
-                }
-                Some(Err(error)) => {
-                    let Ok(panic) = error.try_into_panic() else {
-                        return; // the runtime is shutting down
-                    };
-                    observe(Event::Panicked { message: event::message(panic) });
-                    add(&mut tasks, 1);
-                }
-                None => return,
-            },
-            _ = ticks.tick(), if !ending => {
-                let queue = queue.len();
-                match decide(queue, workers, min, max) {
-                    Decision::Add(count) => {
-                        observe(Event::ScalingUp { count, queue });
-                        // Whoever was to retire but has been busy since stays.
-                        let stay = iter::from_fn(|| retired.try_recv().ok()).take(count).count();
-                        add(&mut tasks, count - stay);
-                        workers += count;
-                    }
-                    Decision::Remove(count) => {
-                        observe(Event::ScalingDown { count });
-                        for _ in 0..count {
-                            retire.try_send(()).expect("an open channel without bounds has room");
-                        }
-                        workers -= count;
-                    }
-                    Decision::Keep => {}
-                }
-            }
-        }
-    }
-}
-
-/// Works until retired, the queue is closed and empty, or nobody reads results any more.
+/// Works until retired, or the queue is closed and empty. Closes and empties it if the results were dropped.
 async fn worker<J, R, W: Future<Output = R>>(
     id: usize,
+    retirements: Receiver<()>,
     queue: Receiver<J>,
-    retired: Receiver<()>,
     reply: Sender<R>,
     work: impl Fn(usize, J) -> W,
 ) -> Event {
     loop {
-        let job = select! {
-            biased; // retiring first: it was decided before the next job came
-            _ = retired.recv() => return Event::ShuttingDown { worker: id },
-            job = queue.recv() => job,
-        };
-        let Ok(job) = job else {
-            return Event::Finished { worker: id };
-        };
-        if reply.send(work(id, job).await).await.is_err() {
-            return Event::Finished { worker: id };
+        match next_job(id, &retirements, &queue).await {
+            Ok(job) => {
+                if reply.send(work(id, job).await).await.is_err() {
+                    queue.close(); // no result is read any more: no job is wanted
+                    while queue.try_recv().is_ok() {}
+                }
+            }
+            Err(end) => return end,
         }
     }
+}
+
+/// Takes the next job, or says why this worker ends.
+async fn next_job<J>(
+    id: usize,
+    retirements: &Receiver<()>,
+    queue: &Receiver<J>,
+) -> Result<J, Event> {
+    if retirements.is_empty()
+        && let Ok(job) = queue.try_recv()
+    {
+        return Ok(job); // waiting below, even if there is a job, costs more than a short one
+    }
+    select! {
+        biased; // retirement first: it was decided before the next job came
+        _ = retirements.recv() => Err(Event::ShuttingDown { worker: id }),
+        job = queue.recv() => job.map_err(|_closed| Event::Finished { worker: id }),
+    }
+}
+
+/// Whether the queue will never yield a job again.
+fn is_over<J>(queue: &Receiver<J>) -> bool {
+    queue.is_closed() && queue.is_empty()
 }
 
 /// The resolution of timers.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Some 30 years: a period longer than this is as good as this, and can be added to the time of day.
-const AGES: Duration = Duration::from_secs(1_000_000_000);
+/// About 30 years. Longer periods are clamped to this, so that `Instant + period` cannot overflow.
+const FAR_FUTURE: Duration = Duration::from_secs(1_000_000_000);

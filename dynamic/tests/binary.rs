@@ -1,13 +1,16 @@
-//! What the program prints, and how it takes its flags.
+//! What the program prints, and how it takes its flags and signals.
 
 use std::process::{Command, Output};
 
-fn dynamic(flags: &[&str]) -> Output {
+fn program(flags: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dynamic"));
+    program.args(flags);
     program
-        .args(flags)
-        .output()
-        .expect("the program can be started")
+}
+
+fn dynamic(flags: &[&str]) -> Output {
+    let output = program(flags).output();
+    output.expect("the program can be started")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -27,7 +30,7 @@ fn numbers(line: &str) -> (Vec<usize>, String) {
     (numbers, words.join(" "))
 }
 
-/// Times are real here, so when the pool scales may differ from run to run; but never the rule.
+/// Times are real here, so that the moments of scaling differ from run to run. The rule does not.
 #[test]
 fn prints_the_articles_lines_and_scales_by_its_rule() {
     let output = dynamic(&["--speed", "100"]);
@@ -176,10 +179,113 @@ fn a_minimum_above_the_maximum_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty(), "nothing is run");
     insta::assert_snapshot!(text(&output.stderr), @r"
-    error: --min-workers 4 is above --max-workers 3, and takes at most that
+    error: --min-workers 4 is above --max-workers 3
 
     Usage: dynamic [OPTIONS]
 
     For more information, try '--help'.
     ");
+}
+
+/// Programs that get signals. Without one they would all end within a minute.
+#[cfg(unix)]
+mod signals {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::{program, text};
+
+    /// Runs `test` and fails, instead of hanging, if it does not end.
+    fn with_deadline(test: impl FnOnce() + Send + 'static) {
+        let (done, ended) = channel();
+        let test = thread::spawn(move || {
+            test();
+            done.send(())
+        });
+        if ended.recv_timeout(Duration::from_secs(30)).is_err() {
+            assert!(test.is_finished(), "still running after 30 seconds");
+            test.join().expect("the test passes").expect("it is heard");
+        }
+    }
+
+    fn start(flags: &[&str]) -> (Child, BufReader<ChildStdout>) {
+        let mut program = program(flags);
+        program.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = program.spawn().expect("the program can be started");
+        let stdout = running.stdout.take().expect("it has been asked for");
+        (running, BufReader::new(stdout))
+    }
+
+    /// Reads up to the line that reads so.
+    fn read_to(line: &str, stdout: &mut impl BufRead) -> String {
+        let mut printed = String::new();
+        while !printed.ends_with(&format!("{line}\n")) {
+            let read = stdout
+                .read_line(&mut printed)
+                .expect("only text is printed");
+            assert!(read > 0, "{line:?} is not printed: {printed}");
+        }
+        printed
+    }
+
+    /// Sends the signal of this name.
+    fn send(signal: &str, program: &Child) {
+        let mut kill = Command::new("kill");
+        let killed = kill.args(["-s", signal, &program.id().to_string()]);
+        let killed = killed.status().expect("the system has `kill`");
+        assert!(killed.success());
+    }
+
+    /// All jobs of a burst come before the first of them starts.
+    #[test]
+    fn the_first_signal_stops_the_pool_and_loses_no_job() {
+        for signal in ["INT", "TERM"] {
+            with_deadline(move || {
+                let flags = ["--bursts", "1000", "--jobs", "30", "--speed", "100"];
+                let (program, mut stdout) = start(&flags);
+                let mut printed = read_to("--- Burst 3 ---", &mut stdout);
+                send(signal, &program);
+                let rest = stdout.read_to_string(&mut printed);
+                rest.expect("only text is printed");
+                let output = program.wait_with_output().expect("it was started");
+                assert_eq!(output.status.code(), Some(130), "{signal}");
+
+                assert!(printed.ends_with("\nPool stopped\n"), "{printed}");
+                let bursts = printed.matches("--- Burst").count();
+                assert!((3..1000).contains(&bursts), "{bursts} bursts");
+                let jobs = (0..bursts).flat_map(|burst| burst * 100 + 1..=burst * 100 + 30);
+                for job in jobs.clone() {
+                    let result = format!("Result: {}\n", job * 2);
+                    assert_eq!(printed.matches(&result).count(), 1, "{result}");
+                }
+                let summary = format!("Jobs done:      {}\n", jobs.count());
+                assert!(text(&output.stderr).starts_with(&summary), "{summary}");
+            });
+        }
+    }
+
+    /// The only job takes 50 seconds.
+    #[test]
+    fn the_second_signal_ends_the_program_at_once() {
+        for signal in ["INT", "TERM"] {
+            with_deadline(move || {
+                let flags = ["--bursts", "1", "--jobs", "1", "--speed", "0.02"];
+                let (program, mut stdout) = start(&flags);
+                read_to("Worker 1 processing job 1", &mut stdout);
+                send(signal, &program);
+                read_to("Stopping pool...", &mut stdout);
+                send(signal, &program);
+
+                let mut rest = String::new();
+                let read = stdout.read_to_string(&mut rest);
+                read.expect("only text is printed");
+                assert!(!rest.contains("Pool stopped"), "{rest}");
+                let output = program.wait_with_output().expect("it was started");
+                assert_eq!(output.status.code(), Some(130), "{signal}");
+            });
+        }
+    }
 }

@@ -1,11 +1,26 @@
 //! The scaler's rule.
 
-use dynamic::Decision::{Add, Keep, Remove};
-use dynamic::decide;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use dynamic::Decision::{self, Add, Keep, Remove};
+use dynamic::Pool;
+
+/// What a pool of `min` to `max` workers decides.
+fn decide(queue: usize, workers: usize, min: usize, max: usize) -> Decision {
+    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
+    let pool = Pool {
+        min_workers: not_zero(min),
+        max_workers: not_zero(max),
+        period: Duration::ZERO,
+        capacity: NonZeroUsize::MIN,
+    };
+    pool.decide(queue, workers)
+}
 
 /// Between 2 and 10 workers, as in the article.
 #[test]
-fn a_few_cases() {
+fn a_few_decisions() {
     let mut cases = [(0, 2), (1, 2), (4, 2), (5, 2), (16, 2), (100, 2)].to_vec();
     cases.extend([(0, 3), (6, 3), (7, 3), (14, 3), (0, 5), (15, 5)]);
     cases.extend([(18, 9), (19, 9), (0, 10), (20, 10), (100, 10)]);
@@ -36,7 +51,7 @@ fn a_few_cases() {
 
 /// The article's two conditions and two amounts, for every small queue and pool.
 #[test]
-fn it_is_the_articles_rule_and_stays_in_bounds() {
+fn the_rule_is_the_articles_and_stays_within_the_bounds() {
     for max in 1..=12 {
         for (min, workers) in (1..=max).flat_map(|min| (min..=max).map(move |now| (min, now))) {
             for queue in 0..=40 {
@@ -60,21 +75,23 @@ fn it_is_the_articles_rule_and_stays_in_bounds() {
     }
 }
 
-/// A pool never asks such questions, but others may.
+/// The pool never asks about so few or so many, but others may.
 #[test]
-fn nothing_is_decided_about_nothing() {
-    assert_eq!(decide(1, 0, 0, 10), Keep, "half a job is not a worker");
-    assert_eq!(decide(0, 1, 0, 10), Keep, "half a worker cannot retire");
+fn any_numbers_are_decided_about() {
+    assert_eq!(decide(1, 0, 1, 10), Keep, "half a job is not a worker");
+    assert_eq!(decide(0, 1, 1, 10), Keep, "half a worker cannot retire");
+    assert_eq!(decide(100, 20, 2, 10), Keep, "20 are above the maximum");
     for numbers in 0..4_usize.pow(4) {
         let number = |place| [0, 1, 7, usize::MAX][numbers / 4_usize.pow(place) % 4];
-        let decision = decide(number(0), number(1), number(2), number(3));
+        let (min, max) = (number(2).max(1), number(3).max(1));
+        let decision = decide(number(0), number(1), min, max);
         assert!(!matches!(decision, Add(0) | Remove(0)));
     }
+}
+
+#[test]
+fn a_maximum_below_the_minimum_counts_as_the_minimum() {
     for queue in [0, 1, 3, 100] {
-        assert_eq!(
-            decide(queue, 5, 5, 2),
-            Keep,
-            "a maximum below the minimum is as good as that"
-        );
+        assert_eq!(decide(queue, 5, 5, 2), Keep);
     }
 }

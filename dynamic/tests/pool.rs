@@ -1,7 +1,6 @@
-//! What makes it a pool, under a simulated clock: exact, repeatable and instant.
+//! What the pool promises, under a simulated clock: exact, repeatable and instant.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::iter;
 use std::num::NonZeroUsize;
 use std::panic::panic_any;
@@ -9,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dynamic::{Event, Pool, Refused, Scale};
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
-use tokio::runtime::Handle;
+use async_channel::{Receiver, unbounded};
+use dynamic::{Event, Pool, Refused, RunningPool};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,11 +19,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// From `min` to `max` workers, and a look at the queue each second.
-fn scale(min: usize, max: usize, capacity: usize) -> Scale {
+fn configure(min: usize, max: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
-    Scale {
-        min: not_zero(min),
-        max: not_zero(max),
+    Pool {
+        min_workers: not_zero(min),
+        max_workers: not_zero(max),
         period: SECOND,
         capacity: not_zero(capacity),
     }
@@ -37,265 +35,156 @@ async fn with_deadline<T>(test: impl Future<Output = T>) -> T {
     ended.expect("still running after a simulated hour")
 }
 
-/// How many tasks there are; tests start none of their own.
+/// Number of tasks that run: tests start none of their own.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// What happens, and when.
+/// Lines, each with the simulated time at which it was written.
 #[derive(Clone)]
 struct Log {
-    begin: Instant,
-    entries: Arc<Mutex<Vec<(Duration, Entry)>>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Entry {
-    Burst(usize),
-    Submitted,
-    WorkerBegins,
-    Working { worker: usize, job: usize },
-    Worked { worker: usize },
-    Reported(Event),
-    WorkerEnds,
-    Result(usize),
-    Stopping,
-    Stopped,
+    start: Instant,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Log {
     fn new() -> Self {
         Self {
-            begin: Instant::now(),
-            entries: Arc::default(),
+            start: Instant::now(),
+            lines: Arc::default(),
         }
     }
 
-    fn add(&self, entry: Entry) {
-        let entries = self.entries.lock();
-        let mut entries = entries.expect("nothing panics while it is locked");
-        entries.push((self.begin.elapsed(), entry));
+    fn say(&self, line: impl ToString) {
+        let (at, line) = (self.start.elapsed().as_secs_f64(), line.to_string());
+        let mut lines = self
+            .lines
+            .lock()
+            .expect("nothing panics while it is locked");
+        lines.push(format!("{at:>6.3}  {line}"));
     }
 
-    fn entries(&self) -> Vec<(Duration, Entry)> {
-        let entries = self.entries.lock();
-        entries.expect("nothing panics while it is locked").clone()
-    }
-}
-
-/// The lines that the program prints, and their seconds.
-impl fmt::Display for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, entry) in self.entries() {
-            let line = match entry {
-                Entry::Burst(number) => format!("--- Burst {number} ---"),
-                Entry::Working { worker, job } => format!("Worker {worker} processing job {job}"),
-                Entry::Reported(event) => event.to_string(),
-                Entry::Result(result) => format!("Result: {result}"),
-                Entry::Stopping => "Stopping pool...".into(),
-                Entry::Stopped => "Pool stopped".into(),
-                _ => continue,
-            };
-            writeln!(f, "{:>6.3}  {line}", at.as_secs_f64())?;
-        }
-        Ok(())
+    fn text(&self) -> String {
+        let lines = self.lines.lock();
+        lines.expect("nothing panics while it is locked").join("\n")
     }
 }
 
-/// Every worker has a clone, in its clone of the work, for as long as it lives.
-struct Alive {
-    log: Log,
-}
+/// A job that takes so long.
+type Job = (usize, Duration);
 
-impl Clone for Alive {
-    fn clone(&self) -> Self {
-        self.log.add(Entry::WorkerBegins);
-        let log = self.log.clone();
-        Self { log }
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.log.add(Entry::WorkerEnds);
-    }
-}
-
-/// Jobs that come all at once, by their length, and the pause after them.
-type Burst = (Vec<Duration>, Duration);
-
-/// A job of this length panics at once.
+/// A job of this duration panics at once.
 const PANIC: Duration = Duration::MAX;
 
-/// What `main` does, with a log: submits the bursts and stops the pool.
-async fn run(scale: Scale, bursts: Vec<Burst>) -> Log {
+/// Jobs that come all at once, and the pause after them.
+type Burst = (Vec<Duration>, Duration);
+
+/// What the program does: submits the bursts and stops the pool. Returns the lines that it prints.
+async fn transcript(pool: Pool, bursts: &[Burst]) -> String {
     let log = Log::new();
-    let alive = Alive { log: log.clone() };
-    let work = move |worker, (job, length)| {
-        let alive = &alive; // all of it is captured
-        let log = alive.log.clone();
-        async move {
-            log.add(Entry::Working { worker, job });
-            if length != PANIC {
-                sleep(length).await;
+    let work = {
+        let log = log.clone();
+        move |worker, (job, duration): Job| {
+            log.say(format_args!("Worker {worker} processing job {job}"));
+            async move {
+                assert!(duration != PANIC, "job {job}");
+                sleep(duration).await;
+                job * 2
             }
-            log.add(Entry::Worked { worker });
-            assert!(length != PANIC, "job {job}");
-            job * 2
         }
     };
-    let reported = log.clone();
-    let observe = move |event| reported.add(Entry::Reported(event));
-    let (pool, results) = Pool::start(scale, work, observe);
+    let observe = {
+        let log = log.clone();
+        move |event| log.say(event)
+    };
+    let (pool, results) = pool.start(work, observe);
 
-    let submit = async {
-        for (number, (jobs, pause)) in bursts.into_iter().enumerate() {
-            log.add(Entry::Burst(number + 1));
-            for (job, length) in (number * 100 + 1..).zip(jobs) {
-                pool.submit((job, length)).await.expect("results are read");
-                log.add(Entry::Submitted);
+    let submit_all = async {
+        for (number, (jobs, pause)) in bursts.iter().enumerate() {
+            log.say(format_args!("--- Burst {} ---", number + 1));
+            for job in (number * 100 + 1..).zip(jobs.iter().copied()) {
+                pool.submit(job).await.expect("results are read");
             }
-            sleep(pause).await;
+            sleep(*pause).await;
         }
-        log.add(Entry::Stopping);
+        log.say("Stopping pool...");
         pool.stop().await;
-        assert_eq!(tasks(), 0, "nothing is left running");
+        assert_eq!(tasks(), 0, "tasks left running");
     };
-    let consume = async {
+    let read_all = async {
         while let Ok(result) = results.recv().await {
-            log.add(Entry::Result(result));
+            log.say(format_args!("Result: {result}"));
         }
     };
-    with_deadline(async { tokio::join!(submit, consume) }).await;
-    log.add(Entry::Stopped);
-    log
+    with_deadline(async { tokio::join!(submit_all, read_all) }).await;
+    log.say("Pool stopped");
+    log.text()
 }
 
-/// Checks that all of some runs are the same, and right.
-async fn runs(count: usize, scale: Scale, bursts: Vec<Burst>) -> Log {
-    let log = run(scale, bursts.clone()).await;
-    check(&log, scale);
-    for _ in 1..count {
-        let again = run(scale, bursts.clone()).await;
-        assert!(again.entries() == log.entries(), "another order of events");
+/// The same, and checks that it is the same each time.
+async fn same_transcript(pool: Pool, bursts: &[Burst]) -> String {
+    let first = transcript(pool, bursts).await;
+    for _ in 0..10 {
+        assert_eq!(first, transcript(pool, bursts).await);
     }
-    log
+    first
 }
 
-/// Follows the log of a run, and checks what it says at every moment.
-fn check(log: &Log, scale: Scale) {
-    let (min, max) = (scale.min.get(), scale.max.get());
-    let (mut queue, mut workers, mut begun, mut alive, mut panicked) = (0, min, 0, 0, 0);
-    let (mut busy, mut ended) = (BTreeSet::new(), BTreeSet::new());
-    let (mut jobs, mut results) = (BTreeSet::new(), BTreeSet::new());
-    let (mut stopping, mut finishing) = (false, false);
+/// The numbers between `before` and `after`, on the lines that have both.
+fn numbers(transcript: &str, before: &str, after: &str) -> Vec<usize> {
+    let number = |line: &str| {
+        let (_, line) = line.split_once(before)?;
+        line.strip_suffix(after)?.parse().ok()
+    };
+    transcript.lines().filter_map(number).collect()
+}
 
-    let entries = log.entries();
-    let mut entries = entries.iter().peekable();
-    while let Some((at, entry)) = entries.next() {
-        match *entry {
-            Entry::Burst(_) | Entry::Stopped => {}
-            Entry::Submitted => queue += 1,
-            Entry::WorkerBegins => {
-                begun += 1;
-                alive += 1;
-            }
-            Entry::Working { worker, job } => {
-                queue -= 1;
-                assert!(jobs.insert(job), "{at:?} {entry:?}: done before");
-                assert!(busy.insert(worker), "{at:?} {entry:?}: has one in hand");
-                assert!(!ended.contains(&worker), "{at:?} {entry:?}: has ended");
-            }
-            Entry::Worked { worker } => _ = busy.remove(&worker),
-            Entry::Reported(Event::ScalingUp { count, queue: seen }) => {
-                assert!(seen == queue && !finishing, "{at:?} {entry:?}");
-                assert!(queue > workers * 2 && workers < max, "{at:?} {entry:?}");
-                assert_eq!(count, (queue / 2).min(max - workers), "{at:?} {entry:?}");
-                workers += count;
-            }
-            Entry::Reported(Event::ScalingDown { count }) => {
-                assert!(
-                    queue == 0 && workers > min && !finishing,
-                    "{at:?} {entry:?}"
-                );
-                assert_eq!(count, (workers / 2).min(workers - min), "{at:?} {entry:?}");
-                workers -= count;
-            }
-            Entry::Reported(Event::ShuttingDown { worker } | Event::Finished { worker }) => {
-                assert!(
-                    ended.insert(worker),
-                    "{at:?} {entry:?}: an id is used again"
-                );
-                finishing |= matches!(entry, Entry::Reported(Event::Finished { .. }));
-            }
-            Entry::Reported(Event::Panicked { .. }) => panicked += 1,
-            Entry::WorkerEnds => alive -= 1,
-            Entry::Result(result) => {
-                assert!(results.insert(result / 2), "{at:?} {entry:?}: came before")
-            }
-            Entry::Stopping => stopping = true,
-        }
-        assert!(
-            alive <= max as isize && busy.len() <= max,
-            "{at:?} {entry:?}"
-        );
-        let moment_is_over = entries.peek().is_none_or(|(next, _)| next > at);
-        if moment_is_over && !stopping {
-            assert!(alive >= min as isize, "{at:?} {entry:?}");
-        }
+/// A pool whose jobs are to sleep for as long as they say.
+fn sleepers(pool: Pool) -> (RunningPool<Duration>, Receiver<Duration>) {
+    let work = |_, duration| async move {
+        sleep(duration).await;
+        duration
+    };
+    pool.start(work, |_| {})
+}
+
+/// Submits jobs that each sleep for a second.
+async fn submit_seconds(pool: &RunningPool<Duration>, jobs: usize) {
+    for _ in 0..jobs {
+        pool.submit(SECOND).await.expect("results may be read");
     }
-    assert_eq!(
-        alive, -1,
-        "all workers have ended, and the first clone is gone"
-    );
-    assert_eq!(queue, 0, "every job is done");
-    assert_eq!(jobs.len(), results.len() + panicked, "each in one way");
-    assert_eq!(begun, ended.len() + panicked, "all have reported their end");
-    assert!(ended.iter().all(|id| (1..=begun).contains(id)), "{ended:?}");
+}
+
+/// Reads the results to their end.
+async fn count<R>(results: &Receiver<R>) -> usize {
+    let mut count = 0;
+    while results.recv().await.is_ok() {
+        count += 1;
+    }
+    count
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_articles_scenario() {
-    let mut scale = scale(2, 10, 100);
-    scale.period = 2 * SECOND;
+    let pool = Pool {
+        period: 2 * SECOND,
+        ..configure(2, 10, 100)
+    };
     let burst = (vec![SECOND; 20], 5 * SECOND);
-    insta::assert_snapshot!(runs(50, scale, vec![burst; 3]).await);
-}
-
-/// Any lengths, so that jobs, bursts and looks at the queue often come together.
-#[tokio::test(start_paused = true)]
-async fn whatever_the_load_the_rules_hold() {
-    for seed in 0..40 {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut bursts = Vec::new();
-        for _ in 0..10 {
-            let jobs = random.random_range(0..40);
-            let longest = random.random_range(1..50);
-            let jobs = (0..jobs).map(|_| match random.random_range(0..longest) {
-                13 => PANIC,
-                tenths => SECOND * tenths / 10,
-            });
-            let jobs = jobs.collect();
-            bursts.push((jobs, SECOND * random.random_range(0..80) / 10));
-        }
-        let min = random.random_range(1..4);
-        let max = random.random_range(min..12);
-        let scale = scale(min, max, [1, 5, 30][random.random_range(0..3)]);
-        runs(2, scale, bursts).await;
-    }
+    insta::assert_snapshot!(same_transcript(pool, &vec![burst; 3]).await);
 }
 
 /// Three workers are busy for long, and one of them is to retire, when the second burst comes; and
 /// again when the third one does, which is too small to change that.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_to_retire_but_still_busy_stays_when_there_is_more_to_do() {
+async fn a_busy_worker_that_is_to_retire_stays_if_more_jobs_come() {
     let long_and_short = [vec![30 * SECOND; 3], vec![SECOND; 4]].concat();
-    let bursts = vec![
+    let bursts = [
         (long_and_short, 10 * SECOND),
         (vec![SECOND; 5], 19 * SECOND),
         (vec![SECOND; 2], 10 * SECOND),
     ];
-    insta::assert_snapshot!(runs(50, scale(2, 4, 100), bursts).await, @r"
+    insta::assert_snapshot!(same_transcript(configure(2, 4, 100), &bursts).await, @r"
      0.000  --- Burst 1 ---
      0.000  Worker 1 processing job 1
      0.000  Worker 2 processing job 2
@@ -341,77 +230,22 @@ async fn whoever_is_to_retire_but_still_busy_stays_when_there_is_more_to_do() {
     ");
 }
 
-/// Two workers, and jobs of 3, 1, 1, 2 and 1 seconds.
+/// As above, but the pool is stopped while three workers are busy and one of them is to retire.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_free_first_takes_the_next_job() {
-    let jobs = [3, 1, 1, 2, 1].map(|seconds| SECOND * seconds);
-    let scale = scale(2, 2, 100);
-    let log = runs(50, scale, vec![(jobs.into(), Duration::ZERO)]).await;
-    insta::assert_snapshot!(log, @r"
-    0.000  --- Burst 1 ---
-    0.000  Stopping pool...
-    0.000  Worker 1 processing job 1
-    0.000  Worker 2 processing job 2
-    1.000  Worker 2 processing job 3
-    1.000  Result: 4
-    2.000  Worker 2 processing job 4
-    2.000  Result: 6
-    3.000  Worker 1 processing job 5
-    3.000  Result: 2
-    4.000  Worker 2 finished (no more jobs)
-    4.000  Worker 1 finished (no more jobs)
-    4.000  Result: 8
-    4.000  Result: 10
-    4.000  Pool stopped
-    ");
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_job_is_done_once_at_capacity_1() {
-    for (min, max, jobs) in [(1, 1, 0), (1, 1, 1), (1, 1, 500), (3, 8, 500), (8, 8, 500)] {
-        let scale = scale(min, max, 1);
-        let log = runs(1, scale, vec![(vec![SECOND; jobs], Duration::ZERO)]).await;
-        let results = log.entries().into_iter();
-        let results = results.filter(|(_, entry)| matches!(entry, Entry::Result(_)));
-        assert_eq!(results.count(), jobs);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_room_to_scale_there_is_no_scaling() {
-    for (min, max) in [(3, 3), (3, 2), (3, 1)] {
-        let scale = scale(min, max, 100);
-        let bursts = vec![(vec![SECOND; 50], 30 * SECOND)];
-        let log = run(scale, bursts).await;
-        let begun = log.entries().into_iter();
-        let begun = begun.filter(|(_, entry)| *entry == Entry::WorkerBegins);
-        let why = "a maximum below the minimum is as good as that";
-        assert_eq!(begun.count(), 3, "{why}");
-        assert!(!log.to_string().contains("Scaling"), "{log}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn any_period_will_do() {
-    let bursts = vec![(vec![SECOND; 20], 2 * SECOND)];
-    let mut scale = scale(2, 10, 100);
-
-    scale.period = Duration::ZERO; // as often as timers can
-    let log = runs(2, scale, bursts.clone()).await.to_string();
-    let line = "0.001  Scaling up: Adding 8 workers (queue length: 18)";
-    assert!(log.contains(line), "{log}");
-
-    scale.period = Duration::MAX;
-    let log = runs(2, scale, bursts).await.to_string();
-    assert!(!log.contains("Scaling"), "{log}");
+async fn a_worker_that_was_retired_says_so_even_if_the_pool_has_been_stopped() {
+    let long_and_short = [vec![30 * SECOND; 3], vec![SECOND; 4]].concat();
+    let bursts = [(long_and_short, 10 * SECOND)];
+    let transcript = transcript(configure(2, 4, 100), &bursts).await;
+    assert_eq!(numbers(&transcript, "Worker ", " shutting down").len(), 2);
+    let finished = numbers(&transcript, "Worker ", " finished (no more jobs)");
+    assert_eq!(finished.len(), 2, "{transcript}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_costs_one_job_and_its_worker_is_replaced() {
     let jobs = vec![SECOND, PANIC, SECOND, PANIC, PANIC, SECOND, SECOND];
-    let scale = scale(2, 10, 100);
-    let log = runs(50, scale, vec![(jobs, Duration::ZERO)]).await;
-    insta::assert_snapshot!(log, @r"
+    let bursts = [(jobs, Duration::ZERO)];
+    insta::assert_snapshot!(same_transcript(configure(2, 10, 100), &bursts).await, @r"
     0.000  --- Burst 1 ---
     0.000  Stopping pool...
     0.000  Worker 1 processing job 1
@@ -434,17 +268,109 @@ async fn a_panic_costs_one_job_and_its_worker_is_replaced() {
     ");
 }
 
-/// A pool whose jobs are to sleep for as long as they say.
-fn sleepers(scale: Scale) -> (Pool<Duration>, async_channel::Receiver<Duration>) {
-    let work = |_, length| async move {
-        sleep(length).await;
-        length
-    };
-    Pool::start(scale, work, |_| {})
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_the_pool_has_as_many_workers_as_before() {
+    let bursts = [
+        (vec![SECOND; 20], 20 * SECOND),
+        (vec![PANIC; 10], 20 * SECOND),
+        (vec![SECOND; 4], 20 * SECOND),
+    ];
+    let transcript = transcript(configure(2, 6, 100), &bursts).await;
+    assert_eq!(numbers(&transcript, "A job panicked: job ", "").len(), 10);
+    let finished = numbers(&transcript, "Worker ", " finished (no more jobs)");
+    assert_eq!(finished.len(), 2, "{transcript}");
+}
+
+/// Bursts of any size, so that workers come and go.
+#[tokio::test(start_paused = true)]
+async fn ids_count_up_from_1_and_each_worker_reports_its_end() {
+    let bursts = [40, 3, 17, 0, 9, 100, 5].map(|jobs| (vec![SECOND; jobs], 7 * SECOND));
+    let transcript = same_transcript(configure(2, 9, 30), &bursts).await;
+    let ended = [" shutting down", " finished (no more jobs)"];
+    let ended = ended
+        .map(|end| numbers(&transcript, "Worker ", end))
+        .concat();
+    assert!(ended.len() > 20, "workers come and go");
+    assert_eq!(
+        BTreeSet::from_iter(ended.clone()).len(),
+        ended.len(),
+        "an id came twice"
+    );
+    assert_eq!(ended.iter().max(), Some(&ended.len()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_the_observer_loses_the_event_and_nothing_else() {
+async fn workers_stay_between_the_minimum_and_the_maximum() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let work = {
+        let (now, most) = (now.clone(), most.clone());
+        move |_, duration| {
+            most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
+            let now = now.clone();
+            async move {
+                sleep(duration).await;
+                now.fetch_sub(1, Relaxed);
+            }
+        }
+    };
+    let (pool, results) = configure(3, 7, 100).start(work, |_| {});
+    with_deadline(async {
+        for _ in 0..60 {
+            pool.submit(5 * SECOND).await.expect("results may be read");
+        }
+        sleep(60 * SECOND).await;
+        assert_eq!(most.swap(0, Relaxed), 7, "the queue is long");
+
+        sleep(60 * SECOND + SECOND / 4).await; // the scaler looks at whole seconds
+        for _ in 0..10 {
+            pool.submit(SECOND / 2).await.expect("results may be read");
+        }
+        sleep(SECOND / 8).await;
+        assert_eq!(most.load(Relaxed), 3, "the pool was idle for long");
+        pool.stop().await;
+    })
+    .await;
+    assert_eq!(results.len(), 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_maximum_below_the_minimum_counts_as_the_minimum() {
+    for (min, max) in [(3, 3), (3, 2), (3, 1)] {
+        let bursts = [(vec![SECOND; 50], 30 * SECOND)];
+        let transcript = transcript(configure(min, max, 100), &bursts).await;
+        assert!(!transcript.contains("Scaling"), "{transcript}");
+        assert!(transcript.contains("Worker 3 finished"), "{transcript}");
+        assert!(!transcript.contains("Worker 4"), "{transcript}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_period_is_at_least_a_millisecond_and_may_be_for_ever() {
+    let bursts = [(vec![SECOND; 20], 2 * SECOND)];
+    let pool = |period| Pool {
+        period,
+        ..configure(2, 10, 100)
+    };
+    let often = transcript(pool(Duration::ZERO), &bursts).await;
+    let line = "0.001  Scaling up: Adding 8 workers (queue length: 18)";
+    assert!(often.contains(line), "{often}");
+    let never = transcript(pool(Duration::MAX), &bursts).await;
+    assert!(!never.contains("Scaling"), "{never}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_says_how_long_its_queue_is() {
+    let (pool, results) = sleepers(configure(2, 2, 100));
+    submit_seconds(&pool, 10).await;
+    assert_eq!(pool.queue_len(), 10);
+    sleep(SECOND / 2).await;
+    assert_eq!(pool.queue_len(), 8, "two are in flight");
+    with_deadline(pool.stop()).await;
+    assert_eq!(results.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_observer_loses_only_the_event() {
     let work = |_, job: usize| async move {
         match job {
             3 => panic!("job 3"),
@@ -452,93 +378,166 @@ async fn a_panic_in_the_observer_loses_the_event_and_nothing_else() {
             _ => {}
         }
     };
-    let (message, messages) = async_channel::unbounded();
-    let observe = move |event| {
-        let sent = message.try_send(format!("{event}"));
-        sent.expect("the test reads them");
-        panic!("{event}");
+    let log = Log::new();
+    let observe = {
+        let log = log.clone();
+        move |event: Event| {
+            log.say(&event);
+            panic!("{event}");
+        }
     };
-    let (pool, results) = Pool::start(scale(1, 5, 100), work, observe);
+    let (pool, results) = configure(1, 5, 100).start(work, observe);
     with_deadline(async {
         for job in 0..100 {
-            pool.submit(job).await.expect("results are read");
+            pool.submit(job).await.expect("results may be read");
         }
         pool.stop().await;
     })
     .await;
     assert_eq!(results.len(), 98);
-    assert_eq!(tasks(), 0, "nothing is left running");
-    let messages = iter::from_fn(|| messages.try_recv().ok());
-    insta::assert_snapshot!(messages.collect::<Vec<_>>().join("\n"), @r"
-    A job panicked: job 3
-    A job panicked: no message
-    Worker 3 finished (no more jobs)
+    assert_eq!(tasks(), 0, "tasks left running");
+    insta::assert_snapshot!(log.text(), @r"
+    0.000  A job panicked: job 3
+    0.000  A job panicked: no message
+    0.000  Worker 3 finished (no more jobs)
+    ");
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_with_a_payload_that_panics_costs_one_job() {
+    let work = |_, job: usize| async move {
+        if job == 3 {
+            panic_any(PanicsWhenDropped);
+        }
+    };
+    let observe = |event| {
+        if let Event::Panicked { .. } = event {
+            panic_any(PanicsWhenDropped);
+        }
+    };
+    let (pool, results) = configure(1, 1, 100).start(work, observe);
+    for job in 0..10 {
+        pool.submit(job).await.expect("results may be read");
+    }
+    with_deadline(pool.stop()).await;
+    assert_eq!(results.len(), 9);
+    assert_eq!(tasks(), 0, "tasks left running");
+}
+
+/// Work that cannot be dropped without a panic, and what the pool says of it.
+fn cannot_be_dropped() -> (RunningPool<Duration>, Receiver<()>, Log) {
+    #[derive(Clone)]
+    struct Capture;
+
+    impl Drop for Capture {
+        fn drop(&mut self) {
+            panic!("cannot be dropped");
+        }
+    }
+
+    let capture = Capture;
+    let work = move |_, duration| {
+        _ = &capture;
+        sleep(duration)
+    };
+    let log = Log::new();
+    let observe = {
+        let log = log.clone();
+        move |event| log.say(event)
+    };
+    let (pool, results) = configure(1, 5, 100).start(work, observe);
+    (pool, results, log)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_panics_as_it_retires_is_not_replaced() {
+    let (pool, results, log) = cannot_be_dropped();
+    with_deadline(async {
+        for _ in 0..20 {
+            pool.submit(SECOND).await.expect("results may be read");
+        }
+        sleep(60 * SECOND).await;
+        pool.stop().await;
+    })
+    .await;
+    assert_eq!(results.len(), 20);
+    insta::assert_snapshot!(log.text(), @r"
+     1.000  Scaling up: Adding 4 workers (queue length: 19)
+     5.000  Scaling down: Removing 2 workers
+     5.000  A job panicked: cannot be dropped
+     5.000  A job panicked: cannot be dropped
+     6.000  Scaling down: Removing 1 workers
+     6.000  A job panicked: cannot be dropped
+     7.000  Scaling down: Removing 1 workers
+     7.000  A job panicked: cannot be dropped
+    60.000  A job panicked: cannot be dropped
     ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_that_is_dropped_still_does_what_is_in_its_queue() {
-    let (pool, results) = sleepers(scale(1, 3, 100));
-    for _ in 0..50 {
-        pool.submit(SECOND).await.expect("results are read");
-    }
-    drop(pool);
-    let count = async {
-        let mut count = 0;
-        while results.recv().await.is_ok() {
-            count += 1;
+async fn workers_that_panic_once_the_results_are_dropped_are_not_replaced_for_ever() {
+    let (pool, results, log) = cannot_be_dropped();
+    drop(results);
+    with_deadline(async {
+        while pool.submit(SECOND).await.is_ok() {
+            yield_now().await;
+            sleep(SECOND).await;
         }
-        count
-    };
-    assert_eq!(with_deadline(count).await, 50);
-    assert_eq!(tasks(), 0, "nothing is left running");
+        pool.stop().await;
+    })
+    .await;
+    assert_eq!(log.text(), " 1.000  A job panicked: cannot be dropped");
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_that_are_not_read_hold_up_workers_and_then_submitters() {
-    let (pool, results) = sleepers(scale(2, 2, 3));
-    let room = 3 + 2 + 3; // results, workers who wait with theirs, jobs in the queue
-    for _ in 0..room {
-        let submit = with_deadline(pool.submit(SECOND)).await;
-        submit.expect("results may be read");
-    }
-    let submit = timeout(HOUR, pool.submit(SECOND)).await;
-    submit.expect_err("there is no more room");
-
-    results.recv().await.expect("there are results");
-    let submit = with_deadline(pool.submit(SECOND)).await;
-    submit.expect("now there is room");
-
-    let stop = timeout(HOUR, pool.stop()).await;
-    stop.expect_err("the workers wait");
-    let mut count = 1;
-    with_deadline(async {
-        while results.recv().await.is_ok() {
-            count += 1;
-        }
-    })
-    .await;
-    assert_eq!(count, room + 1, "none is lost");
-    assert_eq!(tasks(), 0, "nothing is left running");
+async fn a_pool_that_is_dropped_does_what_is_in_its_queue() {
+    let (pool, results) = sleepers(configure(1, 3, 100));
+    submit_seconds(&pool, 50).await;
+    drop(pool);
+    assert_eq!(with_deadline(count(&results)).await, 50);
+    assert_eq!(tasks(), 0, "tasks left running");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stopping_does_what_is_in_the_queue() {
-    let (pool, results) = sleepers(scale(1, 1, 100));
-    for _ in 0..50 {
-        pool.submit(SECOND).await.expect("results may be read");
-    }
+    let (pool, results) = sleepers(configure(1, 1, 100));
+    submit_seconds(&pool, 50).await;
     let begin = Instant::now();
     with_deadline(pool.stop()).await;
     assert_eq!(begin.elapsed(), 50 * SECOND);
     assert_eq!(results.len(), 50);
-    assert_eq!(tasks(), 0, "nothing is left running");
+    assert_eq!(tasks(), 0, "tasks left running");
 }
 
-/// Of five busy workers four are to retire when the first of them finds that nobody reads.
 #[tokio::test(start_paused = true)]
-async fn when_nobody_reads_results_the_pool_ends() {
-    let (pool, results) = sleepers(scale(1, 10, 100));
+async fn results_that_are_not_read_hold_up_workers_then_submitters_and_the_stop() {
+    let (pool, results) = sleepers(configure(2, 2, 3));
+    let room = 3 + 2 + 3; // results, workers that wait with theirs, jobs in the queue
+    with_deadline(submit_seconds(&pool, room)).await;
+    let submit = timeout(HOUR, pool.submit(SECOND)).await;
+    submit.expect_err("there is no more room");
+
+    results.recv().await.expect("results wait");
+    with_deadline(submit_seconds(&pool, 1)).await;
+
+    let stop = timeout(HOUR, pool.stop()).await;
+    stop.expect_err("the workers wait");
+    assert_eq!(with_deadline(count(&results)).await, room, "and one before");
+    assert_eq!(tasks(), 0, "tasks left running");
+}
+
+/// Of five busy workers four are to retire when the first of them finds the results dropped.
+#[tokio::test(start_paused = true)]
+async fn when_the_results_are_dropped_the_pool_ends() {
+    let (pool, results) = sleepers(configure(1, 10, 100));
     for seconds in [10, 20, 30, 40, 50, 1, 1, 1, 1, 1, 1] {
         let job = SECOND * seconds;
         pool.submit(job).await.expect("results may be read");
@@ -550,42 +549,117 @@ async fn when_nobody_reads_results_the_pool_ends() {
     sleep(2 * SECOND).await;
     assert_eq!(pool.submit(SECOND).await, Err(Refused(SECOND)));
     with_deadline(pool.stop()).await;
-    assert_eq!(begin.elapsed(), 51 * SECOND, "jobs in hand are finished");
-    assert_eq!(tasks(), 0, "nothing is left running");
+    assert_eq!(begin.elapsed(), 51 * SECOND, "jobs in flight are finished");
+    assert_eq!(tasks(), 0, "tasks left running");
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_nobody_reads_results_no_job_is_started() {
-    let (pool, results) = sleepers(scale(2, 10, 100));
-    for seconds in iter::once(SECOND / 2).chain(iter::repeat_n(20 * SECOND, 50)) {
-        pool.submit(seconds).await.expect("results may be read");
+async fn when_the_results_are_dropped_the_jobs_in_the_queue_are_dropped() {
+    let (started, job) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
+    let work = {
+        let started = started.clone();
+        move |_, (duration, _job): (Duration, Arc<()>)| {
+            started.fetch_add(1, Relaxed);
+            sleep(duration)
+        }
+    };
+    let (pool, results) = configure(2, 10, 100).start(work, |_| {});
+    for duration in iter::once(SECOND / 2).chain(iter::repeat_n(20 * SECOND, 50)) {
+        let submitted = pool.submit((duration, job.clone())).await;
+        submitted.expect("results may be read");
     }
-    let begin = Instant::now();
     drop(results);
+    sleep(SECOND).await;
+    assert_eq!(started.load(Relaxed), 2);
+    assert_eq!(Arc::strong_count(&job), 1, "jobs kept");
+    let begin = Instant::now();
     with_deadline(pool.stop()).await;
-    assert_eq!(begin.elapsed(), 20 * SECOND, "only two were started");
-    assert_eq!(tasks(), 0, "nothing is left running");
+    assert_eq!(begin.elapsed(), 19 * SECOND, "one was in flight");
+    assert_eq!(tasks(), 0, "tasks left running");
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_nobody_reads_results_a_job_that_waits_for_room_is_handed_back() {
-    let (pool, results) = sleepers(scale(1, 1, 1));
+async fn when_the_results_are_dropped_a_job_that_waits_for_room_is_handed_back() {
+    let (pool, results) = sleepers(configure(1, 1, 1));
     for _ in 0..2 {
-        pool.submit(SECOND).await.expect("results may be read");
+        submit_seconds(&pool, 1).await;
         yield_now().await; // the worker takes the first
     }
     drop(results);
     let refused = with_deadline(pool.submit(HOUR)).await;
     assert_eq!(refused, Err(Refused(HOUR)));
     with_deadline(pool.stop()).await;
-    assert_eq!(tasks(), 0, "nothing is left running");
+    assert_eq!(tasks(), 0, "tasks left running");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_stops_its_own_pool_waits_for_ever() {
+    let own_pool = Arc::new(Mutex::new(None::<RunningPool<()>>));
+    let work = {
+        let own_pool = own_pool.clone();
+        move |_, ()| {
+            let pool = own_pool.lock().expect("nothing panics").take();
+            async { pool.expect("it is there").stop().await }
+        }
+    };
+    let (pool, results) = configure(1, 1, 1).start(work, |_| {});
+    pool.submit(()).await.expect("results may be read");
+    *own_pool.lock().expect("nothing panics") = Some(pool);
+    let result = timeout(HOUR, results.recv()).await;
+    result.expect_err("the job waits for its own end");
+}
+
+#[test]
+#[should_panic(expected = "there is no reactor running")]
+fn outside_of_a_runtime_starting_panics_with_the_message_of_tokio() {
+    sleepers(configure(1, 1, 1));
+}
+
+#[test]
+#[should_panic(expected = "timers are disabled")]
+fn in_a_runtime_without_timers_starting_panics_with_the_message_of_tokio() {
+    let runtime = Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime can be made");
+    runtime.block_on(async { sleepers(configure(1, 1, 1)) });
+}
+
+#[tokio::test]
+async fn if_the_runtime_shuts_down_the_pool_ends_and_jobs_are_refused() {
+    for idle in [true, false] {
+        let runtime = Builder::new_multi_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime can be made");
+        let (pool, results) = {
+            let _inside = runtime.enter();
+            sleepers(configure(2, 10, 100))
+        };
+        if !idle {
+            submit_seconds(&pool, 50).await;
+        }
+        runtime.shutdown_background();
+        let end = async {
+            assert_eq!(count(&results).await, 0);
+            while pool.submit(SECOND).await.is_ok() {
+                yield_now().await; // the runtime drops its tasks one after the other
+            }
+            pool.stop().await;
+        };
+        let ended = timeout(60 * SECOND, end).await;
+        ended.expect("still running after a minute");
+    }
+}
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
 }
 
 /// In real time, and in no certain order: up to many workers and down to the fewest, often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn threads_make_no_difference() {
-    let mut scale = scale(2, 6, 10);
-    scale.period = Duration::ZERO;
+    let pool = Pool {
+        period: Duration::ZERO,
+        ..configure(2, 6, 10)
+    };
     let gate = Arc::new(Semaphore::new(0));
     let peak = Arc::new(AtomicUsize::new(0));
     let work = {
@@ -600,9 +674,9 @@ async fn threads_make_no_difference() {
             }
         }
     };
-    let (happened, events) = async_channel::unbounded();
+    let (happened, events) = unbounded();
     let observe = move |event| happened.try_send(event).expect("the test sees all events");
-    let (pool, results) = Pool::start(scale, work, observe);
+    let (pool, results) = pool.start(work, observe);
     let (mut begun, mut ended) = (2, BTreeSet::new());
 
     let test = async {
@@ -648,9 +722,4 @@ async fn threads_make_no_difference() {
         "ids count up from 1, and two workers are kept"
     );
     assert!(peak.load(Relaxed) <= 6);
-}
-
-#[test]
-fn a_refusal_says_why() {
-    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
 }

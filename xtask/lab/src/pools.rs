@@ -313,12 +313,12 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
 
 /// Step 8.
 pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
-    use dynamic::{Event as Said, Pool, Refused, Scale};
+    use dynamic::{Event as Said, Pool, Refused};
 
     Box::pin(async move {
-        let scale = Scale {
-            min: script.workers,
-            max: script.max_workers,
+        let pool = Pool {
+            min_workers: script.workers,
+            max_workers: script.max_workers,
             period: script.period,
             capacity: script.capacity,
         };
@@ -333,7 +333,7 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
                 Said::Panicked { .. } => {} // the job has no result
             }
         };
-        let (pool, results) = Pool::start(scale, work(&harness), observe);
+        let (pool, results) = pool.start(work(&harness), observe);
 
         let consume = async {
             let results = results; // dropped once nobody reads any more

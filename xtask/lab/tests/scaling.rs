@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dynamic::{Event, Pool, Scale};
+use dynamic::{Event, Pool};
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -15,15 +15,15 @@ async fn scaling(jobs_in_ten_seconds: u32) -> (usize, usize, usize) {
     let start = Instant::now();
     let (happened, events) = mpsc::channel();
     let not_zero = |number| NonZeroUsize::new(number).expect("it is not 0");
-    let scale = Scale {
-        min: not_zero(2),
-        max: not_zero(10),
+    let pool = Pool {
+        min_workers: not_zero(2),
+        max_workers: not_zero(10),
         period: SECOND * 2,
         capacity: not_zero(100),
     };
     let work = |_, ()| sleep(SECOND);
     let observe = move |event| _ = happened.send((start.elapsed(), event));
-    let (pool, results) = Pool::start(scale, work, observe);
+    let (pool, results) = pool.start(work, observe);
     tokio::spawn(async move { while results.recv().await.is_ok() {} });
 
     let gap = SECOND * 10 / jobs_in_ten_seconds;

@@ -82,15 +82,15 @@ pub fn rate_limited(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
 
 /// With nothing to scale.
 pub fn dynamic(load: Load, workers: NonZeroUsize, jobs: u64) -> u64 {
-    let scale = dynamic::Scale {
-        min: workers,
-        max: workers,
+    let pool = dynamic::Pool {
+        min_workers: workers,
+        max_workers: workers,
         period: Duration::from_secs(2),
         capacity: CAPACITY,
     };
     runtime().block_on(async {
         let work = move |_, job| async move { load.work(job) };
-        let (pool, results) = dynamic::Pool::start(scale, work, |_| {});
+        let (pool, results) = pool.start(work, |_| {});
         let submit = async {
             for job in 0..jobs {
                 pool.submit(job).await.expect("results are read");

@@ -1,0 +1,31 @@
+//! Ctrl-C and the request to terminate. The same file in steps 4, 7 and 8.
+
+use std::process;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::fail;
+
+/// A token that the first Ctrl-C or request to terminate cancels. The second one ends the program at
+/// once.
+///
+/// Signals are handled on a thread of their own, so that they are heard even while nobody reads the
+/// program's output and its own thread cannot go on.
+pub fn token() -> CancellationToken {
+    let interrupt = CancellationToken::new();
+    let token = interrupt.clone();
+    let on_signal = move || {
+        exit_if_cancelled(&token);
+        token.cancel();
+    };
+    ctrlc::set_handler(on_signal)
+        .unwrap_or_else(|error| fail(format_args!("cannot handle Ctrl-C: {error}")));
+    interrupt
+}
+
+/// Ends the program if the token is cancelled, with the exit code that is usual after Ctrl-C.
+pub fn exit_if_cancelled(interrupt: &CancellationToken) {
+    if interrupt.is_cancelled() {
+        process::exit(130);
+    }
+}
