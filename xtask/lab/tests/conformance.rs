@@ -13,7 +13,7 @@ use std::time::Duration;
 use lab::guarantees::Stop;
 use lab::harness::{PATIENCE, Time, play};
 use lab::pools::{Adapter, BoxFuture, Event, Tasks, Threads};
-use lab::script::{Job, Outcome, Script};
+use lab::script::{Job, Outcome, Script, When};
 use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
@@ -68,11 +68,13 @@ fn count(events: &[Event], is: fn(&Event) -> bool) -> usize {
     events.iter().filter(|event| is(event)).count()
 }
 
+type OnEvent = dyn Fn(&Log, Event) + Send + Sync;
+
 /// Calls `on_event` in the job that starts, or where the pool reports a result.
 #[derive(Clone)]
 struct Harness {
     log: Arc<Log>,
-    on_event: Arc<dyn Fn(&Log, Event) + Send + Sync>,
+    on_event: Arc<OnEvent>,
     drains: bool,
 }
 
@@ -335,8 +337,8 @@ fn the_end_leaves_no_thread_and_no_task() {
     for step in steps() {
         let script = Script {
             stop: match step.guarantees.stop {
-                Stop::Drains => lab::script::When::After(Duration::ZERO),
-                _ => lab::script::When::Never,
+                Stop::Drains => When::After(Duration::ZERO),
+                _ => When::Never,
             },
             ..script(4, 2, 50)
         };
