@@ -1,6 +1,7 @@
 //! What becomes of each job.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::Display;
 use std::num::NonZeroUsize;
@@ -372,25 +373,25 @@ fn a_pool_that_continues_hands_back_no_job() {
 #[test]
 fn every_thread_has_ended_when_run_returns() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct CountsItsEnd;
-    impl Drop for CountsItsEnd {
+    struct EndsLate(Cell<usize>);
+    impl Drop for EndsLate {
         fn drop(&mut self) {
-            thread::yield_now(); // an invitation to return too early
+            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
             ENDED.fetch_add(1, Relaxed);
         }
     }
-    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
-    let use_it = || ON_THIS_THREAD.with(|_| {});
+    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
 
     with_deadline(move || {
         for round in 1..=100 {
             let everyone = Barrier::new(3);
-            let work = |_, _: &_| {
+            let work = |worker: usize, _: &_| {
                 everyone.wait();
-                use_it();
+                end_late(worker);
                 Ok::<_, ()>(())
             };
-            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            let jobs = (0..3).inspect(|_| end_late(4)); // on the submitter's thread
             pool(3, 1, OnFailure::Stop)
                 .run(jobs, work, drop)
                 .expect("threads can be started");

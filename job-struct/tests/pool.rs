@@ -1,6 +1,7 @@
 //! What a job and its handle promise each other, and the pool that carries jobs.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -192,21 +193,21 @@ fn the_calling_thread_takes_the_jobs_from_the_iterator() {
 #[test]
 fn every_thread_has_ended_when_run_returns() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct CountsItsEnd;
-    impl Drop for CountsItsEnd {
+    struct EndsLate(Cell<usize>);
+    impl Drop for EndsLate {
         fn drop(&mut self) {
-            thread::yield_now(); // an invitation to return too early
+            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
             ENDED.fetch_add(1, Relaxed);
         }
     }
-    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
 
     with_deadline(move || {
         for round in 1..=100 {
             let everyone = Barrier::new(3);
-            let work = |_, _| {
+            let work = |worker: usize, _| {
                 everyone.wait();
-                ON_THIS_THREAD.with(|_| {});
+                ON_THIS_THREAD.with(|it| it.0.set(worker * 10));
             };
             pool(3, 1).run(0..3, work).expect("threads can be started");
             assert_eq!(ENDED.load(Relaxed), round * 3, "a thread still runs");
