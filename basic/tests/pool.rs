@@ -1,7 +1,7 @@
 //! What makes it a pool.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
@@ -313,24 +313,24 @@ fn as_many_results_wait_as_the_capacity_says() {
 #[test]
 fn every_thread_has_ended_when_run_returns() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct CountsItsEnd;
-    impl Drop for CountsItsEnd {
+    struct EndsLate(Cell<usize>);
+    impl Drop for EndsLate {
         fn drop(&mut self) {
-            thread::yield_now(); // an invitation to return too early
+            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
             ENDED.fetch_add(1, Relaxed);
         }
     }
-    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
-    let use_it = || ON_THIS_THREAD.with(|_| {});
+    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
 
     with_deadline(move || {
         for round in 1..=100 {
             let everyone = Barrier::new(3);
-            let work = |_, _| {
+            let work = |worker: usize, _| {
                 everyone.wait();
-                use_it();
+                end_late(worker);
             };
-            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            let jobs = (0..3).inspect(|_| end_late(4)); // on the submitter's thread
             pool(3, 1)
                 .run(jobs, work, drop)
                 .expect("threads can be started");

@@ -1,7 +1,7 @@
 //! What becomes of each job.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::Display;
 use std::num::NonZeroUsize;
@@ -12,7 +12,7 @@ use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 use std::{fmt, iter, thread};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam::channel::{RecvTimeoutError, bounded, unbounded};
 use errors::{JobError, OnFailure, Pool};
 
 fn pool(workers: usize, capacity: usize, on_failure: OnFailure) -> Pool {
@@ -64,35 +64,6 @@ struct PanicsWhenDropped;
 impl Drop for PanicsWhenDropped {
     fn drop(&mut self) {
         panic!("a panic in a panic");
-    }
-}
-
-/// One end counts, the other waits until the count reaches a number, and fails if it goes beyond.
-fn counter() -> (Count, Counted) {
-    let (one, ones) = unbounded();
-    (Count(one), Counted(ones, Mutex::new(0)))
-}
-
-struct Count(Sender<()>);
-
-impl Count {
-    fn add_one(&self) {
-        self.0.send(()).expect("the test counts to the end");
-    }
-}
-
-struct Counted(Receiver<()>, Mutex<usize>);
-
-impl Counted {
-    fn reaches(&self, number: usize) {
-        let mut counted = self.1.lock().expect("no panic");
-        while *counted < number {
-            let one = self.0.recv_timeout(Duration::from_secs(30));
-            one.expect("the count goes on");
-            *counted += 1;
-        }
-        thread::yield_now(); // an invitation to go beyond
-        assert!(self.0.is_empty(), "the count goes beyond {number}");
     }
 }
 
@@ -402,25 +373,25 @@ fn a_pool_that_continues_hands_back_no_job() {
 #[test]
 fn every_thread_has_ended_when_run_returns() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct CountsItsEnd;
-    impl Drop for CountsItsEnd {
+    struct EndsLate(Cell<usize>);
+    impl Drop for EndsLate {
         fn drop(&mut self) {
-            thread::yield_now(); // an invitation to return too early
+            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
             ENDED.fetch_add(1, Relaxed);
         }
     }
-    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
-    let use_it = || ON_THIS_THREAD.with(|_| {});
+    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
 
     with_deadline(move || {
         for round in 1..=100 {
             let everyone = Barrier::new(3);
-            let work = |_, _: &_| {
+            let work = |worker: usize, _: &_| {
                 everyone.wait();
-                use_it();
+                end_late(worker);
                 Ok::<_, ()>(())
             };
-            let jobs = (0..3).inspect(|_| use_it()); // on the submitter's thread
+            let jobs = (0..3).inspect(|_| end_late(4)); // on the submitter's thread
             pool(3, 1, OnFailure::Stop)
                 .run(jobs, work, drop)
                 .expect("threads can be started");
@@ -488,147 +459,4 @@ fn a_stopped_pool_ends_although_the_callback_owns_the_sender_of_the_jobs() {
             .expect("threads can be started")
     });
     assert_eq!(unstarted, []);
-}
-
-// Shared properties.
-
-/// The jobs can only end if all of them have started.
-#[test]
-fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for workers in [1, 2, 3, 16] {
-        with_deadline(move || {
-            let everyone = Barrier::new(workers);
-            let work = |_, _: &_| Err::<(), _>(everyone.wait());
-            let unstarted = pool(workers, 1, OnFailure::Continue)
-                .run(0..workers * 3, work, drop)
-                .expect("threads can be started");
-            assert_eq!(unstarted, []);
-        });
-    }
-}
-
-#[test]
-fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let peak = with_deadline(move || {
-            let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let work = |_, job: &usize| {
-                peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
-                thread::yield_now(); // an invitation to start one too many
-                in_flight.fetch_sub(1, Relaxed);
-                if job.is_multiple_of(3) {
-                    Err(())
-                } else {
-                    Ok(())
-                }
-            };
-            let unstarted = pool(workers, capacity, OnFailure::Continue)
-                .run(0..100, work, drop)
-                .expect("threads can be started");
-            assert_eq!(unstarted, []);
-            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
-            peak.into_inner()
-        });
-        assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
-    }
-}
-
-/// Two workers; the test says when each job fails, and sees who takes the next one.
-#[test]
-fn the_worker_that_is_free_first_takes_the_next_job() {
-    let log = with_deadline(|| {
-        let (started, starts) = unbounded();
-        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
-        let work = |worker: usize, &job: &usize| {
-            started
-                .send((worker, job))
-                .expect("the test listens until the end");
-            gates[job].1.recv().expect("the test holds the gates");
-            Err::<(), _>("every job fails")
-        };
-
-        thread::scope(|scope| {
-            let run = scope.spawn(|| {
-                let pool = pool(2, 100, OnFailure::Continue);
-                pool.run(0..5, work, drop)
-            });
-            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
-            let next = || starts.recv().expect("another job starts");
-
-            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
-            let name = |worker| if first[&0] == worker { "A" } else { "B" };
-            let mut log = String::from("A has 0, B has 1\n");
-            for ends in [1, 2, 0] {
-                open(ends);
-                let (worker, job) = next();
-                log += &format!("{ends} ends, {} takes {job}\n", name(worker));
-            }
-            open(3);
-            open(4);
-            run.join()
-                .expect("no panic")
-                .expect("threads can be started");
-            log
-        })
-    });
-    insta::assert_snapshot!(log, @r"
-    A has 0, B has 1
-    1 ends, B takes 2
-    2 ends, B takes 3
-    0 ends, A takes 4
-    ");
-}
-
-#[test]
-fn every_job_is_done_once_at_any_capacity() {
-    for (workers, capacity) in SIZES {
-        for jobs in [0, 1, 3, 4, 500] {
-            let pool = pool(workers, capacity, OnFailure::Continue);
-            let (done, failed, unstarted) = outcomes(pool, 0..jobs);
-            assert_eq!(merged(done, failed), Vec::from_iter(0..jobs), "{pool:?}");
-            assert_eq!(unstarted, [], "{pool:?}");
-        }
-    }
-}
-
-/// One worker. During each job the submitter takes as many of the following jobs as it can: those
-/// that wait in the queue, and one for which the queue has no room.
-#[test]
-fn as_many_jobs_wait_as_the_capacity_says() {
-    for capacity in [1, 5] {
-        with_deadline(move || {
-            let (count, taken) = counter();
-            let jobs = (0..100).inspect(move |_| count.add_one());
-            let work = |_, job: &usize| {
-                taken.reaches((job + 1 + capacity + 1).min(100));
-                Ok::<_, ()>(())
-            };
-            pool(1, capacity, OnFailure::Stop)
-                .run(jobs, work, drop)
-                .expect("threads can be started");
-        });
-    }
-}
-
-/// Three workers. While each result is read, the workers start as many jobs as they can: those whose
-/// results wait to be read, and one each for whose result there is no room.
-#[test]
-fn as_many_results_wait_as_the_capacity_says() {
-    for capacity in [1, 5] {
-        with_deadline(move || {
-            let (count, started) = counter();
-            let mut read = 0;
-            let on_result = |_| {
-                read += 1;
-                started.reaches((read + capacity + 3).min(100));
-            };
-            let work = |_, _: &usize| {
-                count.add_one();
-                Ok::<_, ()>(())
-            };
-            pool(3, capacity, OnFailure::Stop)
-                .run(0..100, work, on_result)
-                .expect("threads can be started");
-        });
-    }
 }

@@ -1,7 +1,11 @@
 //! What the program prints.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 fn job_struct(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_job-struct"));
@@ -96,6 +100,34 @@ fn one_worker_takes_the_jobs_in_order() {
     Job 3 result: Processed: Job 3
     All workers completed
     ");
+}
+
+/// The first lines of jobs that go on for longer than any test.
+fn first_lines(number: usize, flags: &[&str]) -> Vec<String> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_job-struct"));
+    program.args(flags).args(["--speed", "0.00001"]);
+    let running = program.stdout(Stdio::piped()).spawn();
+    let mut running = running.expect("the program can be started");
+    let stdout = running.stdout.take().expect("it is piped");
+    let (line, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut all = BufReader::new(stdout).lines().map_while(Result::ok);
+        all.try_for_each(|text| line.send(text))
+    });
+    let lines = (0..number).map(|_| lines.recv_timeout(Duration::from_secs(30)));
+    let lines: Result<Vec<_>, _> = lines.collect();
+    running.kill().expect("it is still running");
+    running.wait().expect("it has been killed");
+    lines.expect("the program prints this many lines")
+}
+
+#[test]
+fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for (flags, workers) in [(&[][..], 3), (&["--workers", "5"], 5)] {
+        let lines = first_lines(workers, flags);
+        let starts = lines.iter().filter(|line| line.contains("rocessing job"));
+        assert_eq!(starts.count(), workers);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a job and its handle promise each other, and the pool that carries jobs.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::unbounded;
 use job_struct::{Job, JobHandle, Lost, Pool};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
@@ -193,21 +193,21 @@ fn the_calling_thread_takes_the_jobs_from_the_iterator() {
 #[test]
 fn every_thread_has_ended_when_run_returns() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct CountsItsEnd;
-    impl Drop for CountsItsEnd {
+    struct EndsLate(Cell<usize>);
+    impl Drop for EndsLate {
         fn drop(&mut self) {
-            thread::yield_now(); // an invitation to return too early
+            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
             ENDED.fetch_add(1, Relaxed);
         }
     }
-    thread_local!(static ON_THIS_THREAD: CountsItsEnd = const { CountsItsEnd });
+    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
 
     with_deadline(move || {
         for round in 1..=100 {
             let everyone = Barrier::new(3);
-            let work = |_, _| {
+            let work = |worker: usize, _| {
                 everyone.wait();
-                ON_THIS_THREAD.with(|_| {});
+                ON_THIS_THREAD.with(|it| it.0.set(worker * 10));
             };
             pool(3, 1).run(0..3, work).expect("threads can be started");
             assert_eq!(ENDED.load(Relaxed), round * 3, "a thread still runs");
@@ -259,156 +259,4 @@ fn a_panic_in_the_jobs_closes_the_queue() {
     });
     assert_eq!(panic, "no more jobs, please");
     assert_eq!(results, [Ok(0), Ok(1), Ok(2), Err(Lost), Err(Lost)]);
-}
-
-// Shared properties.
-
-#[test]
-fn one_worker_takes_the_jobs_in_order() {
-    let transcript = with_deadline(|| {
-        let log = Mutex::new(Vec::new());
-        let say = |line| log.lock().expect("no panic").push(line);
-
-        let (jobs, handles) = jobs(4);
-        let work = |worker, job: Job<_, _>| {
-            job.complete(|job| {
-                say(format!("worker {worker}: job {job}"));
-                job * 2
-            });
-        };
-        pool(1, 2)
-            .run(jobs, work)
-            .expect("one thread can be started");
-        for result in wait_for_all(handles) {
-            say(format!("{result:?}"));
-        }
-        log.into_inner().expect("no panic").join("\n")
-    });
-    insta::assert_snapshot!(transcript, @r"
-    worker 1: job 0
-    worker 1: job 1
-    worker 1: job 2
-    worker 1: job 3
-    Ok(0)
-    Ok(2)
-    Ok(4)
-    Ok(6)
-    ");
-}
-
-/// The jobs can only end if all of them have started.
-#[test]
-fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for workers in [1, 2, 3, 16] {
-        with_deadline(move || {
-            let everyone = Barrier::new(workers);
-            let work = |_, _| _ = everyone.wait();
-            pool(workers, 1)
-                .run(0..workers * 3, work)
-                .expect("threads can be started");
-        });
-    }
-}
-
-#[test]
-fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let peak = with_deadline(move || {
-            let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let work = |_, _| {
-                peak.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
-                thread::yield_now(); // an invitation to start one too many
-                in_flight.fetch_sub(1, Relaxed);
-            };
-            pool(workers, capacity)
-                .run(0..500, work)
-                .expect("threads can be started");
-            assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
-            peak.into_inner()
-        });
-        assert!(peak <= workers, "{peak} jobs at once on {workers} workers");
-    }
-}
-
-/// Two workers; the test says when each job ends, and sees who takes the next one.
-#[test]
-fn the_worker_that_is_free_first_takes_the_next_job() {
-    let log = with_deadline(|| {
-        let (started, starts) = unbounded();
-        let gates: Vec<_> = (0..5).map(|_| bounded::<()>(0)).collect();
-        let work = |worker: usize, job: usize| {
-            started
-                .send((worker, job))
-                .expect("the test listens until the end");
-            gates[job].1.recv().expect("the test holds the gates");
-        };
-
-        thread::scope(|scope| {
-            let run = scope.spawn(|| pool(2, 100).run(0..5, work));
-            let open = |job: usize| gates[job].0.send(()).expect("the job waits at its gate");
-            let next = || starts.recv().expect("another job starts");
-
-            let first: BTreeMap<_, _> = [next(), next()].map(|(worker, job)| (job, worker)).into();
-            let name = |worker| if first[&0] == worker { "A" } else { "B" };
-            let mut log = String::from("A has 0, B has 1\n");
-            for ends in [1, 2, 0] {
-                open(ends);
-                let (worker, job) = next();
-                log += &format!("{ends} ends, {} takes {job}\n", name(worker));
-            }
-            open(3);
-            open(4);
-            run.join()
-                .expect("no panic")
-                .expect("two threads can be started");
-            log
-        })
-    });
-    insta::assert_snapshot!(log, @r"
-    A has 0, B has 1
-    1 ends, B takes 2
-    2 ends, B takes 3
-    0 ends, A takes 4
-    ");
-}
-
-/// One worker, which looks up at each job's start: one more job may be waiting for room.
-#[test]
-fn no_more_jobs_wait_than_the_capacity() {
-    for capacity in [1, 5] {
-        let most = with_deadline(move || {
-            let (pulled, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let jobs = (1..=500).inspect(|_| _ = pulled.fetch_add(1, Relaxed));
-            let work = |_, job| {
-                most.fetch_max(pulled.load(Relaxed) - job, Relaxed);
-            };
-            pool(1, capacity)
-                .run(jobs, work)
-                .expect("one thread can be started");
-            most.into_inner()
-        });
-        assert!(most <= capacity + 1, "{most} jobs, capacity {capacity}");
-    }
-}
-
-#[test]
-fn every_job_is_done_once_at_any_capacity() {
-    for (workers, capacity, number) in
-        [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
-    {
-        let (done, results) = with_deadline(move || {
-            let done = AtomicUsize::new(0);
-            let (jobs, handles) = jobs(number);
-            let work = |_, job: Job<_, _>| {
-                done.fetch_add(1, Relaxed);
-                job.complete(|job| job);
-            };
-            pool(workers, capacity)
-                .run(jobs, work)
-                .expect("threads can be started");
-            (done.into_inner(), wait_for_all(handles))
-        });
-        assert_eq!(done, number, "workers {workers}, capacity {capacity}");
-        assert_eq!(results, Vec::from_iter((0..number).map(Ok)));
-    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rate_limited::{Limiter, Pool, Refused, Submitter};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{Barrier, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -686,128 +686,6 @@ fn a_limit_needs_a_runtime_with_timers() {
 #[test]
 fn a_refusal_says_why() {
     assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
-}
-
-// Shared properties.
-
-/// The jobs can only end if all of them have started.
-#[tokio::test(start_paused = true)]
-async fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for (workers, jobs, limiter) in [
-        (1, 3, unlimited()),
-        (2, 6, limiter(SECOND / 2, 3)),
-        (16, 48, unlimited()),
-        (10_000, 10_000, limiter(SECOND / 2, 3)),
-    ] {
-        let everyone = Arc::new(Barrier::new(workers));
-        let work = move |_, _| {
-            let everyone = everyone.clone();
-            async move { everyone.wait().await }
-        };
-        let mut done = 0;
-        let on_result = |_| done += 1;
-        let cancel = CancellationToken::new();
-        let run = pool(workers, 1).run(cancel, limiter, submit_all(0..jobs), work, on_result);
-        assert_eq!(with_deadline(run).await, []);
-        assert_eq!(done, jobs);
-        assert_eq!(alive_tasks(), 0, "a worker is left");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-        let in_flight = Arc::new(AtomicUsize::new(0));
-        let peak = Arc::new(AtomicUsize::new(0));
-        let work = {
-            let (in_flight, peak) = (in_flight.clone(), peak.clone());
-            move |_, job| {
-                peak.fetch_max(in_flight.fetch_add(1, SeqCst) + 1, SeqCst);
-                let in_flight = in_flight.clone();
-                async move {
-                    sleep(job % 3 * MILLISECOND).await; // some end together, some at once
-                    in_flight.fetch_sub(1, SeqCst);
-                }
-            }
-        };
-        let cancel = CancellationToken::new();
-        let jobs = submit_all(0..500_u32);
-        let run = pool(workers, capacity).run(cancel, unlimited(), jobs, work, drop);
-        with_deadline(run).await;
-
-        assert_eq!(in_flight.load(SeqCst), 0, "a job runs after the end");
-        assert_eq!(peak.load(SeqCst), workers, "jobs at once");
-    }
-}
-
-/// Job 1 is long: workers 2 and 3 take turns, until worker 1 is free too.
-#[tokio::test(start_paused = true)]
-async fn the_worker_that_is_free_first_takes_the_next_job() {
-    let (log, transcript) = Log::new();
-    let work = move |worker, job| {
-        let log = log.clone();
-        async move {
-            log.say(format_args!("worker {worker} takes job {job}"));
-            let length = if job == 1 { 35 } else { 5 };
-            sleep(length * SECOND / 10).await;
-        }
-    };
-    let cancel = CancellationToken::new();
-    let run = pool(3, 100).run(cancel, limiter(SECOND, 1), submit_all(1..=8), work, drop);
-    assert_eq!(with_deadline(run).await, []);
-    insta::assert_snapshot!(text(transcript), @r"
-    1.0 s  worker 1 takes job 1
-    2.0 s  worker 2 takes job 2
-    3.0 s  worker 3 takes job 3
-    4.0 s  worker 2 takes job 4
-    5.0 s  worker 3 takes job 5
-    6.0 s  worker 1 takes job 6
-    7.0 s  worker 2 takes job 7
-    8.0 s  worker 3 takes job 8
-    ");
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_job_is_done_once_at_any_capacity() {
-    for (workers, capacity, jobs) in [(1, 1, 0), (1, 1, 1), (3, 1, 2000), (8, 1, 2000), (2, 64, 3)]
-    {
-        for limiter in [unlimited(), limiter(SECOND / 2, 3)] {
-            let mut done = Vec::new();
-            let on_result = |job: usize| done.push(job);
-            let work = async |_, job| job;
-            let cancel = CancellationToken::new();
-            let run =
-                pool(workers, capacity).run(cancel, limiter, submit_all(0..jobs), work, on_result);
-            assert_eq!(with_deadline(run).await, []);
-            assert_eq!(alive_tasks(), 0, "a worker is left");
-
-            done.sort_unstable();
-            assert_eq!(
-                done,
-                Vec::from_iter(0..jobs),
-                "workers {workers}, capacity {capacity}"
-            );
-        }
-    }
-}
-
-/// No job ends: each worker has one in flight, and the queue is full.
-#[tokio::test(start_paused = true)]
-async fn submit_waits_when_as_many_jobs_as_the_capacity_are_in_the_queue() {
-    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
-        let mut submitted = 0;
-        let submit_all = async |submitter: Submitter<_>| {
-            loop {
-                submitter.submit(()).await?;
-                submitted += 1;
-            }
-        };
-        let work = async |_, ()| pending().await;
-        let cancel = CancellationToken::new();
-        let run = pool(workers, capacity).run(cancel, unlimited(), submit_all, work, |()| {});
-        timeout(SECOND, run).await.expect_err("it waits for room");
-        assert_eq!(submitted, workers + capacity);
-    }
 }
 
 /// While nothing polls `run`, results are not read. Then as many wait as the capacity, each worker has
