@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -87,6 +88,9 @@ type Built = Result<Vec<Test>, String>;
 /// The tests of what all steps share, from the workspace's folder.
 pub const SHARED: &str = "xtask/lab/tests/conformance.rs";
 
+/// What cargo calls them.
+pub const SHARED_TESTS: [&str; 4] = ["--package", "lab", "--test", "conformance"];
+
 /// How often a check asks whether to go on.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -128,7 +132,10 @@ impl Check {
         let is_found = self.only.is_some() && !known.is_empty();
         if all_hold && !is_found && self.root.join(SHARED).exists() {
             // It does not compile if another step does not, and then says nothing of this one.
-            let tests = self.build(&["--package", "lab", "--test", "conformance"], false)?;
+            if self.compiler_prints {
+                _ = writeln!(io::stderr(), "Now what all steps share.");
+            }
+            let tests = self.build(&SHARED_TESTS, false)?;
             let Some(shared) = self.test(&tests.unwrap_or_default(), &mut progress)? else {
                 return Ok(Verdict::Interrupted);
             };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use super::check::{SHARED, SHARED_TESTS};
 use super::sources::lock;
 use crate::cargo::cargo;
 use crate::output::say;
@@ -36,22 +37,24 @@ pub fn doctor(root: &Path) -> Result<(), Box<dyn Error>> {
     say("✓ The dependencies are here.");
 
     // Each as it is built later, so that nothing is left to build then.
-    let tests = STEPS
+    let steps = STEPS
         .iter()
-        .map(|step| (step.name, ["test", "--no-run", "--package", step.name]));
-    let lab = ("lab", ["build", "--bins", "--package", "lab"]);
-    for (name, arguments) in tests.chain([lab]) {
+        .map(|step| (step.name, vec!["test", "--no-run", "--package", step.name]));
+    let lab = ("lab", vec!["build", "--bins", "--package", "lab"]);
+    let shared = [&["test", "--no-run"], &SHARED_TESTS[..]].concat();
+    let shared = root
+        .join(SHARED)
+        .exists()
+        .then_some(("what all steps share", shared));
+    for (name, arguments) in steps.chain([lab]).chain(shared) {
         let mut build = cargo();
         build
             .args(arguments)
             .args(["--quiet", "--locked", "--offline"]);
         if !build.current_dir(root).status()?.success() {
-            let is_step = name != "lab";
-            let reset = if is_step {
-                format!("; `cargo xtask reset {name}` puts ours back")
-            } else {
-                String::new()
-            };
+            let is_step = STEPS.iter().any(|step| step.name == name);
+            let reset = format!("; `cargo xtask reset {name}` puts ours back");
+            let reset = if is_step { &reset } else { "" };
             return Err(format!("{name} does not compile{reset}").into());
         }
         say(format_args!("✓ {name} is built."));
