@@ -102,10 +102,8 @@ fn jobs(script: &Script, harness: &Arc<dyn Threads>) -> impl Iterator<Item = usi
 
 /// Step 1.
 pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
-    let pool = basic::Pool {
-        workers: script.workers,
-        capacity: script.capacity,
-    };
+    let (workers, capacity) = (script.workers, script.capacity);
+    let pool = basic::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
     pool.run(jobs(script, &harness), work, |(job, outcome)| {
         harness.record(Event::Result { job, outcome });
@@ -114,10 +112,8 @@ pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
 
 /// Step 2.
 pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
-    let pool = waitgroup::Pool {
-        workers: script.workers,
-        capacity: script.capacity,
-    };
+    let (workers, capacity) = (script.workers, script.capacity);
+    let pool = waitgroup::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
     pool.run(jobs(script, &harness), work, |results| {
         for (job, outcome) in results.take(script.reads) {
@@ -130,10 +126,8 @@ pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
 pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     use job_struct::{Job, Pool};
 
-    let pool = Pool {
-        workers: script.workers,
-        capacity: script.capacity,
-    };
+    let (workers, capacity) = (script.workers, script.capacity);
+    let pool = Pool { workers, capacity };
     let (jobs, handles): (Vec<_>, Vec<_>) = (1..=script.jobs.len()).map(Job::new).unzip();
     let work = |worker, job: Job<_, _>| job.complete(|job| harness.work(worker, job));
 
@@ -154,10 +148,8 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
     use cancellation::{Event as Said, Pool, Submitter};
 
     Box::pin(async move {
-        let pool = Pool {
-            workers: script.workers,
-            capacity: script.capacity,
-        };
+        let (workers, capacity) = (script.workers, script.capacity);
+        let pool = Pool { workers, capacity };
         let cancel = CancellationToken::new();
         let submit_all = async |submitter: Submitter<usize>| {
             for job in 1..=script.jobs.len() {
@@ -212,10 +204,8 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
             Said::Stopping { worker } => harness.record(Event::Ended { worker }),
         }
     };
-    let pool = Pool {
-        workers: script.workers,
-        capacity: script.capacity,
-    };
+    let (workers, capacity) = (script.workers, script.capacity);
+    let pool = Pool { workers, capacity };
     let pool = pool.start(observe)?;
 
     let submitter = pool.submitter();
@@ -283,10 +273,8 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
     use rate_limited::{Limiter, Pool, Submitter};
 
     Box::pin(async move {
-        let pool = Pool {
-            workers: script.workers,
-            capacity: script.capacity,
-        };
+        let (workers, capacity) = (script.workers, script.capacity);
+        let pool = Pool { workers, capacity };
         let cancel = CancellationToken::new();
         let limiter = Limiter::new(script.period, script.burst);
         let submit_all = async |submitter: Submitter<usize>| {

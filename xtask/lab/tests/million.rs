@@ -94,11 +94,20 @@ impl Tasks for List {
 
 #[test]
 fn a_million_jobs_are_each_done_once() {
+    let not_zero = |number| NonZeroUsize::new(number).expect("a script has at least 1 of each");
+    let script = Arc::new(Script {
+        workers: not_zero(4),
+        max_workers: not_zero(4),
+        capacity: not_zero(1000),
+        jobs: vec![Job::PLAIN; MILLION],
+        period: Duration::ZERO,
+        ..Script::PLAIN
+    });
     let (done, ended) = mpsc::channel();
     for step in &STEPS {
-        let done = done.clone();
+        let (done, script) = (done.clone(), script.clone());
         thread::spawn(move || {
-            do_a_million(step);
+            do_a_million(step, script);
             done.send(()).expect("the test waits for all of them");
         });
     }
@@ -111,23 +120,14 @@ fn a_million_jobs_are_each_done_once() {
     }
 }
 
-fn do_a_million(step: &Step) {
-    let not_zero = |number| NonZeroUsize::new(number).expect("a script has at least 1 of each");
-    let script = Script {
-        workers: not_zero(4),
-        max_workers: not_zero(4),
-        capacity: not_zero(1000),
-        jobs: vec![Job::PLAIN; MILLION],
-        period: Duration::ZERO,
-        ..Script::PLAIN
-    };
+fn do_a_million(step: &Step, script: Arc<Script>) {
     let list = Arc::new(List::new(step.guarantees.stop == Stop::Drains));
     match step.adapter {
         Adapter::Threads(pool) => pool(&script, list.clone()).expect("threads can be started"),
         Adapter::Tasks(pool) => {
             let runtime = Builder::new_current_thread().enable_time().build();
             let runtime = runtime.expect("a runtime on this thread starts");
-            runtime.block_on(pool(Arc::new(script), list.clone()));
+            runtime.block_on(pool(script, list.clone()));
         }
     }
     assert_eq!(list.results.load(Relaxed), MILLION, "{}", step.name);

@@ -258,3 +258,27 @@ fn pool_threads() -> usize {
     };
     names.filter(is_pools).count()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_are_left_are_counted() {
+        let others = pool_threads();
+        let (release, released) = channel::<()>();
+        let (ready, named) = channel();
+        let thread = thread::Builder::new().name("worker 1".into());
+        let thread = thread.spawn(move || {
+            _ = ready.send(()); // it has its name now
+            released.recv()
+        });
+        let thread = thread.expect("a thread can be started");
+        named.recv().expect("it says that it is ready");
+        assert_eq!(threads_left(others, Duration::ZERO), 1);
+
+        drop(release);
+        _ = thread.join();
+        assert_eq!(threads_left(others, Duration::from_secs(60)), 0);
+    }
+}

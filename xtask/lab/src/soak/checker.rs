@@ -16,7 +16,7 @@ type Violation = String;
 
 /// Returns the violation, unless the condition holds.
 macro_rules! ensure {
-    ($holds:expr, $($violation:tt)*) => {
+    ($holds:expr => $($violation:tt)*) => {
         if !$holds {
             return Err(format!($($violation)*));
         }
@@ -52,7 +52,7 @@ pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), Violation> {
     if step.guarantees.scales {
         scaler(script, run)?;
     }
-    ensure!(run.left == 0, "{} threads or tasks are left", run.left);
+    ensure! { run.left == 0 => "{} threads or tasks are left", run.left }
     Ok(())
 }
 
@@ -109,20 +109,14 @@ impl Checker<'_> {
                     false => Some(Outcome::Lost),
                 };
                 let seen = self.job(job)?;
-                ensure!(seen.outcome.is_none(), "job {job} has two results");
+                ensure! { seen.outcome.is_none() => "job {job} has two results" }
                 seen.outcome = Some(outcome);
-                ensure!(
-                    Some(outcome) == expected,
-                    "job {job} is {outcome:?}, not {expected:?}"
-                );
+                ensure! { Some(outcome) == expected => "job {job} is {outcome:?}, not {expected:?}" }
             }
             HandedBack { job } => {
                 let seen = self.job(job)?;
-                ensure!(!seen.handed_back, "job {job} was handed back twice");
-                ensure!(
-                    !seen.started,
-                    "job {job} was handed back after it had started"
-                );
+                ensure! { !seen.handed_back => "job {job} was handed back twice" }
+                ensure! { !seen.started => "job {job} was handed back after it had started" }
                 seen.handed_back = true;
                 if !seen.submitted {
                     self.refused = Some(job);
@@ -130,11 +124,8 @@ impl Checker<'_> {
             }
             Ended { worker } => {
                 let seen = self.workers.entry(worker).or_default();
-                ensure!(!seen.ended, "worker {worker} ended twice");
-                ensure!(
-                    seen.in_flight.is_none(),
-                    "worker {worker} ended with a job in flight"
-                );
+                ensure! { !seen.ended => "worker {worker} ended twice" }
+                ensure! { seen.in_flight.is_none() => "worker {worker} ended with a job in flight" }
                 (seen.ended, seen.gone) = (true, true);
             }
             Stop => self.stopped = true,
@@ -164,29 +155,19 @@ impl Checker<'_> {
         let cancelled = self.stopped && self.guarantees.stop == Stop::HandsBack;
 
         let seen = self.job(job)?;
-        ensure!(!seen.started, "job {job} started twice");
-        ensure!(
-            !seen.handed_back,
-            "job {job} started after it was handed back"
-        );
+        ensure! { !seen.started => "job {job} started twice" }
+        ensure! { !seen.handed_back => "job {job} started after it was handed back" }
         seen.started = true;
         let seen = self.workers.entry(worker).or_default();
-        ensure!(seen.in_flight.is_none(), "two workers are worker {worker}");
-        ensure!(
-            !seen.gone,
-            "worker {worker}, which had ended, started job {job}"
-        );
+        ensure! { seen.in_flight.is_none() => "two workers are worker {worker}" }
+        ensure! { !seen.gone => "worker {worker}, which had ended, started job {job}" }
         seen.in_flight = Some(job);
         self.in_flight += 1;
         let is_worker = self.guarantees.scales || (1..=most).contains(&worker);
-        ensure!(is_worker, "there is a worker {worker}");
-        ensure!(self.in_flight <= most, "{} jobs at once", self.in_flight);
-        ensure!(!cancelled, "job {job} started after the pool was cancelled");
-        ensure!(
-            !in_order || job > self.latest,
-            "job {job} started after job {}",
-            self.latest
-        );
+        ensure! { is_worker => "there is a worker {worker}" }
+        ensure! { self.in_flight <= most => "{} jobs at once", self.in_flight }
+        ensure! { !cancelled => "job {job} started after the pool was cancelled" }
+        ensure! { !in_order || job > self.latest => "job {job} started after job {}", self.latest }
         self.latest = job;
         Ok(())
     }
@@ -195,7 +176,7 @@ impl Checker<'_> {
         self.job(job)?.finished = true;
         let seen = self.workers.entry(worker).or_default();
         let in_flight = seen.in_flight.take();
-        ensure!(in_flight == Some(job), "worker {worker} had {in_flight:?}");
+        ensure! { in_flight == Some(job) => "worker {worker} had {in_flight:?}" }
         self.in_flight -= 1;
 
         let outcome = self.script.job(job).outcome;
@@ -223,19 +204,39 @@ impl Checker<'_> {
             Ended::JobPanic => job_panic,
             Ended::CallbackPanic => callback_panic,
         };
-        ensure!(as_expected, "the pool ended {:?}", run.ended);
+        ensure! { as_expected => "the pool ended {:?}", run.ended }
         if callback_panic {
             return Ok(()); // it ends the pool: no more is guaranteed
         }
 
         let in_flight = Vec::from_iter(self.workers.values().filter_map(|worker| worker.in_flight));
-        ensure!(
-            in_flight.is_empty(),
-            "jobs still run after the end: {in_flight:?}"
-        );
+        ensure! { in_flight.is_empty() => "jobs still run after the end: {in_flight:?}" }
         self.every_worker_ended()?;
+        let unread = self
+            .jobs
+            .iter()
+            .filter(|seen| seen.outcome.is_some())
+            .count()
+            >= self.script.reads;
         let all_lost = panic == Panic::Worker && lost >= self.script.workers.get();
-        (1..=self.jobs.len()).try_for_each(|job| self.accounted_for(job, job_panic, all_lost))
+        let back = self.failed || self.stopped && stop != Stop::Never;
+        // The caller gets either the panic or the jobs that never started.
+        let may_be_gone = unread || all_lost || back && job_panic;
+        for (job, seen) in (1..).zip(&self.jobs) {
+            let expected = match seen.started {
+                true => self.expected(job),
+                false => self.guarantees.panicked.filter(|_| panic == Panic::Worker),
+            };
+            let outcome = seen.outcome;
+            ensure! { unread || outcome == expected => "job {job} came to {outcome:?}, not {expected:?}" }
+            let never_submitted = stop == Stop::HandsBack
+                && !seen.submitted
+                && self.refused.is_some_and(|refused| refused < job);
+            let handed_back = back && seen.handed_back;
+            let is_known = seen.started || handed_back || may_be_gone || never_submitted;
+            ensure! { is_known => "job {job} was lost" }
+        }
+        Ok(())
     }
 
     /// If the pool says of any worker that it ends, it does so of all.
@@ -246,51 +247,13 @@ impl Checker<'_> {
             return Ok(());
         };
         let workers = self.script.workers.get();
-        let expected = if self.guarantees.scales {
-            last.max(workers)
-        } else {
-            workers
+        let expected = match self.guarantees.scales {
+            true => last.max(workers),
+            false => workers,
         };
-        let (says_so, gone) = (
-            self.workers.values().any(|worker| worker.ended),
-            gone.count(),
-        );
-        ensure!(
-            !says_so || gone == expected,
-            "{gone} of {expected} workers ended"
-        );
-        Ok(())
-    }
-
-    fn accounted_for(&self, job: usize, job_panic: bool, all_lost: bool) -> Result<(), Violation> {
-        let seen = &self.jobs[job - 1];
-        let unread = self
-            .jobs
-            .iter()
-            .filter(|seen| seen.outcome.is_some())
-            .count()
-            >= self.script.reads;
-        let expected = match seen.started {
-            true => self.expected(job),
-            false => self
-                .guarantees
-                .panicked
-                .filter(|_| self.guarantees.panic == Panic::Worker),
-        };
-        let outcome = seen.outcome;
-        ensure!(
-            unread || outcome == expected,
-            "job {job} came to {outcome:?}, not {expected:?}"
-        );
-
-        let back = self.failed || self.stopped && self.guarantees.stop != Stop::Never;
-        // The caller gets either the panic or the jobs that never started.
-        let may_be_gone = unread || all_lost || back && job_panic;
-        let never_submitted = self.guarantees.stop == Stop::HandsBack
-            && !seen.submitted
-            && self.refused.is_some_and(|refused| refused < job);
-        let is_known = seen.started || back && seen.handed_back || may_be_gone || never_submitted;
-        ensure!(is_known, "job {job} was lost");
+        let says_so = self.workers.values().any(|worker| worker.ended);
+        let gone = gone.count();
+        ensure! { !says_so || gone == expected => "{gone} of {expected} workers ended" }
         Ok(())
     }
 }
@@ -309,10 +272,7 @@ fn limiter(script: &Script, run: &Run) -> Result<(), Violation> {
             limit = limit.min(periods - nanoseconds(at) + burst * period);
             periods += period;
             let in_time = periods - nanoseconds(at) <= limit;
-            ensure!(
-                in_time,
-                "job {job} started too early for the limiter, at {at:?}"
-            );
+            ensure! { in_time => "job {job} started too early for the limiter, at {at:?}" }
         }
     }
     Ok(())
@@ -336,17 +296,11 @@ fn scaler(script: &Script, run: &Run) -> Result<(), Violation> {
                 let ends = |(_, event): &&(_, Event)| matches!(event, Event::Ended { .. });
                 let alive = run.log[number..].iter().filter(ends).count();
                 let is_minimum = workers == min && alive == min;
-                ensure!(
-                    is_minimum,
-                    "idle for long, and there are {alive} workers, to be {workers}"
-                );
+                ensure! { is_minimum => "idle for long, and there are {alive} workers, to be {workers}" }
             }
             _ => {}
         }
-        ensure!(
-            (min..=max).contains(&workers),
-            "{workers} workers, at {at:?}"
-        );
+        ensure! { (min..=max).contains(&workers) => "{workers} workers, at {at:?}" }
     }
     Ok(())
 }

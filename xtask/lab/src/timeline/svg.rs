@@ -1,6 +1,6 @@
 //! The picture, in a page.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::mem;
 use std::time::Duration;
 
@@ -98,6 +98,13 @@ fn describe(picture: &Picture) -> String {
     words
 }
 
+/// Writes an element.
+macro_rules! put {
+    ($page:expr, $($element:tt)*) => {
+        _ = writeln!($page.body, $($element)*); // a string takes all
+    };
+}
+
 /// What is drawn so far.
 struct Page {
     body: String,
@@ -113,15 +120,9 @@ impl Page {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    fn put(&mut self, element: fmt::Arguments<'_>) {
-        _ = writeln!(self.body, "{element}");
-    }
-
     fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
         let text = escape(text);
-        self.put(format_args!(
-            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
-        ));
+        put! { self, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>" }
     }
 
     fn head(&mut self, picture: &Picture) {
@@ -162,18 +163,14 @@ impl Page {
         let step = axis_step(end / 12);
         for at in (0..).map(|nth| step * nth).take_while(|&at| at <= end) {
             let x = self.x(at);
-            self.put(format_args!(
-                "<path class=\"grid\" d=\"M{x:.1} {top}V{bottom}\"/>"
-            ));
+            put! { self, "<path class=\"grid\" d=\"M{x:.1} {top}V{bottom}\"/>" }
             self.text(x, bottom + 18.0, "quiet middle", &seconds(at));
         }
     }
 
     fn stop(&mut self, top: f64, at: Duration, name: &str) {
         let (x, bottom) = (self.x(at), self.y);
-        self.put(format_args!(
-            "<path class=\"stop\" d=\"M{x:.1} {top}V{bottom}\"/>"
-        ));
+        put! { self, "<path class=\"stop\" d=\"M{x:.1} {top}V{bottom}\"/>" }
         self.text(x, top - 6.0, "stop-name middle", name);
     }
 
@@ -194,9 +191,7 @@ impl Page {
     fn idle(&mut self, from: Duration, to: Duration, y: f64) {
         if from < to {
             let (from, to) = (self.x(from) + 3.0, self.x(to) - 3.0);
-            self.put(format_args!(
-                "<path class=\"idle\" d=\"M{from:.1} {y}H{to:.1}\"/>"
-            ));
+            put! { self, "<path class=\"idle\" d=\"M{from:.1} {y}H{to:.1}\"/>" }
         }
     }
 
@@ -205,7 +200,7 @@ impl Page {
         let (from, to) = (self.x(bar.time.0), self.x(bar.time.1));
         let (x, width) = (from + 0.75, (to - from - 1.5).max(1.0));
         let class = class(bar.look);
-        self.put(format_args!("<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" rx=\"4\"/>"));
+        put! { self, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" rx=\"4\"/>" }
         let label = match bar.look.0 {
             Outcome::Done => bar.number.to_string(),
             _ => format!("{} {class}", bar.number),
@@ -225,16 +220,12 @@ impl Page {
         self.text(LEFT - 12.0, middle + 4.5, "right", name);
         for &at in chances {
             let x = self.x(at);
-            self.put(format_args!(
-                "<circle class=\"chance\" cx=\"{x:.1}\" cy=\"{middle}\" r=\"2\"/>"
-            ));
+            put! { self, "<circle class=\"chance\" cx=\"{x:.1}\" cy=\"{middle}\" r=\"2\"/>" }
         }
         for (at, label) in marks {
             let x = self.x(*at);
             let (top, base) = (middle - 6.0, middle + 5.0);
-            self.put(format_args!(
-                "<path class=\"mark\" d=\"M{x:.1} {top}l6 11h-12z\"/>"
-            ));
+            put! { self, "<path class=\"mark\" d=\"M{x:.1} {top}l6 11h-12z\"/>" }
             let room = WIDTH - MARGIN - x;
             if label.len() as f64 * CHARACTER + 10.0 <= room {
                 self.text(x + 10.0, base, "", label);
@@ -259,9 +250,7 @@ impl Page {
             _ = write!(path, "H{x:.1}V{:.1}", bottom - share * HEIGHT);
         }
         let end = self.x(self.end);
-        self.put(format_args!(
-            "<path class=\"level\" d=\"{path}H{end:.1}V{bottom}\"/>"
-        ));
+        put! { self, "<path class=\"level\" d=\"{path}H{end:.1}V{bottom}\"/>" }
         self.y += HEIGHT + 16.0;
     }
 
@@ -270,8 +259,7 @@ impl Page {
             let y = self.y;
             if let Some(look) = look {
                 let class = class(*look);
-                self.put(format_args!("<rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"12\" height=\"12\" rx=\"3\"/>",
-                    y - 11.0));
+                put! { self, "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"12\" height=\"12\" rx=\"3\"/>", y - 11.0 }
             }
             let indent = if look.is_some() { 18.0 } else { 0.0 };
             self.text(LEFT + indent, y, "quiet", name);
