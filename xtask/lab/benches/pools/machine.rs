@@ -1,4 +1,4 @@
-//! What this runs on, when, and who else uses it.
+//! What this runs on, when, and how much of it others use.
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
@@ -9,35 +9,29 @@ use std::time::SystemTime;
 /// Where and when: absolute figures mean nothing without it.
 pub fn description() -> String {
     let cores = thread::available_parallelism().map_or(0, NonZeroUsize::get);
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or(ARCH, |(_, model)| model);
-    format!("{model}, {cores} cores, {OS}, {}", today())
+    let model = field("/proc/cpuinfo", "model name");
+    let model = model.as_deref().unwrap_or(ARCH);
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let (today, _) = now.split_once('T').unwrap_or_default();
+    format!("{model}, {cores} cores, {OS}, {today}")
 }
 
-/// Today's date in the proleptic Gregorian calendar, after Howard Hinnant's `civil_from_days`.
-fn today() -> String {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let days = since.as_secs() / 86_400 + 719_468; // since 1 March of the year 0
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+/// The peak memory of this process so far, in KiB.
+pub fn peak_memory() -> Option<u64> {
+    let memory = field("/proc/self/status", "VmHWM")?;
+    memory.split_whitespace().next()?.parse().ok()
 }
 
-/// Runs `run` on a thread that stays on one core, as do the threads it starts; `None` where that
-/// cannot be asked for.
+/// What a file says about `name`, in a line of the form `name: value`.
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.find(|(key, _)| key.trim() == name)?;
+    Some(value.trim().to_owned())
+}
+
+/// Runs `run` on a thread that stays on one core, as do the threads it starts; `None` where the system
+/// does not offer that.
 pub fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     if !cfg!(target_os = "linux") {
         return None; // elsewhere a thread does not pass its core on to those it starts
@@ -49,7 +43,7 @@ pub fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| scope.spawn(pinned).join()).expect("what is measured does not panic")
 }
 
-/// The processors' time so far, in ticks.
+/// Processor time so far, of all processors, in ticks.
 #[derive(Clone, Copy)]
 pub struct Ticks {
     total: u64,
@@ -61,7 +55,7 @@ impl Ticks {
     /// `None` where the system does not tell.
     pub fn now() -> Option<Self> {
         let all = fs::read_to_string("/proc/stat").ok()?;
-        let all: Vec<u64> = numbers(all.lines().next()?.strip_prefix("cpu")?);
+        let all = numbers(all.lines().next()?.strip_prefix("cpu")?);
         let [idle, wait_for_disk] = [*all.get(3)?, *all.get(4)?];
         let total = all.iter().take(8).sum(); // guests, which come next, are in user already
         let own = fs::read_to_string("/proc/self/stat").ok()?;
@@ -73,23 +67,15 @@ impl Ticks {
         })
     }
 
-    /// The share of all processors' time since `start` that went to others.
-    pub fn foreign_since(self, start: Self) -> f64 {
-        let busy = (self.busy - start.busy).saturating_sub(self.own - start.own);
-        busy as f64 / (self.total - start.total).max(1) as f64
+    /// The share of all processors' time since `start` that others used, in per cent, where known.
+    pub fn others_since(start: Option<Self>) -> Option<f64> {
+        let (start, now) = (start?, Self::now()?);
+        let others = (now.busy - start.busy).saturating_sub(now.own - start.own);
+        Some(others as f64 / (now.total - start.total).max(1) as f64 * 100.0)
     }
 }
 
 fn numbers(text: &str) -> Vec<u64> {
     let words = text.split_whitespace();
     words.map(|word| word.parse().unwrap_or(0)).collect()
-}
-
-/// The most memory that this process has held so far, in KiB.
-pub fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
