@@ -7,22 +7,26 @@ use std::sync::LazyLock;
 
 use serde_json::{Deserializer, Value};
 use xtask::cargo::cargo;
-use xtask::steps::STEPS;
 
 /// The programs by name, built from the sources as they are now.
 static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
+    // With the tests of all packages, these are what `cargo test` has just built.
     let mut build = cargo();
-    build.args(["build", "--bins", "--message-format=json"]);
-    for step in STEPS {
-        build.args(["--package", step.name]);
-    }
+    build.args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--message-format=json",
+    ]);
     let output = build.stderr(Stdio::inherit()).output();
     let output = output.expect("there is a cargo");
     assert!(output.status.success(), "the steps can be built");
 
     let messages = Deserializer::from_slice(&output.stdout).into_iter::<Value>();
     let messages = messages.map(|message| message.expect("cargo prints JSON"));
-    let programs = messages.filter_map(|message| {
+    let programs = messages.filter(|message| message["profile"]["test"] == false);
+    let programs = programs.filter_map(|message| {
         let name = message["target"]["name"].as_str()?.to_owned();
         Some((name, message["executable"].as_str()?.into()))
     });
