@@ -1,6 +1,5 @@
 //! Where steps guarantee different things: after a panic, and when stopped.
 
-use crate::pools::Event;
 use crate::script::Outcome;
 
 /// What a step guarantees besides that every job is done once.
@@ -10,10 +9,6 @@ pub struct Guarantees {
     pub panic: Panic,
     /// The outcome that the pool reports of a job that panicked, if any.
     pub panicked: Option<Outcome>,
-    /// Which events come from a callback of the pool, which may panic.
-    pub is_callback: fn(&Event) -> bool,
-    /// Whether a panic in a callback reaches the caller; otherwise only that event is lost.
-    pub callback_panics_reach_caller: bool,
     /// Whether a failure or panic can end the pool.
     pub stops_on_failure: bool,
     /// What stopping the pool does to the jobs that it has not started.
@@ -47,12 +42,10 @@ pub enum Stop {
 }
 
 impl Guarantees {
-    /// A panic costs a worker, results come through a callback, and the pool cannot be stopped.
+    /// A panic costs a worker, and the pool cannot be stopped.
     pub const PLAIN: Self = Self {
         panic: Panic::Worker,
         panicked: None,
-        is_callback: |event| matches!(event, Event::Result { .. }),
-        callback_panics_reach_caller: true,
         stops_on_failure: false,
         stop: Stop::Never,
         is_limited: false,

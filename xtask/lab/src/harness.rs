@@ -5,7 +5,7 @@ mod threads;
 
 use std::any::Any;
 use std::io;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -27,8 +27,6 @@ pub struct Run {
     pub end: Duration,
     /// How the call of the pool ended.
     pub ended: Ended,
-    /// Whether a callback panicked.
-    pub callback_panicked: bool,
     /// The number of threads or tasks of the pool that were left.
     pub left: usize,
 }
@@ -39,9 +37,7 @@ pub enum Ended {
     /// It returned.
     Well,
     /// With the panic of a job.
-    JobPanic,
-    /// With the panic of a callback.
-    CallbackPanic,
+    Panic,
 }
 
 /// How pools of threads experience time. Tasks always run under a paused clock.
@@ -79,16 +75,12 @@ pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Res
     }
 }
 
-/// What callbacks panic with.
-struct CallbackPanic;
-
 /// Runs a pool, and says how that ended.
 fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
     match catch_unwind(AssertUnwindSafe(pool)) {
         Ok(Ok(())) => Ok(Ended::Well),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(payload) if payload.is::<JobPanic>() => Ok(Ended::JobPanic),
-        Err(payload) if payload.is::<CallbackPanic>() => Ok(Ended::CallbackPanic),
+        Err(payload) if payload.is::<JobPanic>() => Ok(Ended::Panic),
         Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
     }
 }
@@ -99,7 +91,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     text.unwrap_or("(no text)")
 }
 
-/// Keeps the log of a run. Panics where the script says that a callback does.
+/// Keeps the log of a run.
 struct Recorder {
     script: Arc<Script>,
     guarantees: Guarantees,
@@ -113,8 +105,6 @@ struct State {
     /// Whether jobs may never start, so that no job should wait for one.
     released: bool,
     results: usize,
-    callbacks: usize,
-    callback_panicked: bool,
 }
 
 impl State {
@@ -131,8 +121,6 @@ impl Recorder {
             latest: 0,
             released: script.reads == 0,
             results: 0,
-            callbacks: 0,
-            callback_panicked: false,
         };
         Self {
             script: Arc::new(script),
@@ -145,8 +133,8 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the event and calls `wake`; then panics if this is the callback that does.
-    fn record(&self, at: Duration, event: Event, wake: impl FnOnce()) {
+    /// Records the event.
+    fn record(&self, at: Duration, event: Event) {
         let mut state = self.state();
         state.log.push((at, event));
         match event {
@@ -159,16 +147,6 @@ impl Recorder {
             Event::Stop => state.released = true,
             _ => {}
         }
-        let is_callback = (self.guarantees.is_callback)(&event);
-        state.callbacks += usize::from(is_callback);
-        let panics = is_callback && self.script.panicking_callback == Some(state.callbacks);
-        state.callback_panicked |= panics;
-        state.released |= panics;
-        drop(state);
-        wake();
-        if panics {
-            panic::resume_unwind(Box::new(CallbackPanic)); // unlike `panic!` it prints nothing
-        }
     }
 
     /// Whether this job fails and its failure may end the pool.
@@ -180,13 +158,12 @@ impl Recorder {
     /// The run as it is now, without what happens while the threads or tasks that are `left` are counted.
     fn finish(&self, end: Duration, ended: Ended, left: impl FnOnce() -> usize) -> Run {
         let state = self.state();
-        let (log, callback_panicked) = (state.log.clone(), state.callback_panicked);
+        let log = state.log.clone();
         drop(state); // for what is left
         Run {
             log,
             end,
             ended,
-            callback_panicked,
             left: left(),
         }
     }

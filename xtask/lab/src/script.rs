@@ -38,8 +38,6 @@ pub struct Script {
     pub stop: When,
     /// Whether it is dropped then, instead of stopped or cancelled.
     pub drops: bool,
-    /// Which call of the pool's callbacks panics, counted from 1.
-    pub panicking_callback: Option<usize>,
 }
 
 /// What a job does, in this order.
@@ -120,7 +118,6 @@ impl Script {
         stop_early: false,
         stop: When::Never,
         drops: false,
-        panicking_callback: None,
     };
 
     /// The job of this number.

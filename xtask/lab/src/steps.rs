@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::guarantees::{Guarantees, Panic, Stop};
-use crate::pools::{self, Adapter, Event};
+use crate::pools::{self, Adapter};
 use crate::scenario::{Failure, Scenario, Show};
 use crate::script::Outcome;
 
@@ -54,7 +54,6 @@ pub const STEPS: [Step; 8] = [
         },
         guarantees: Guarantees {
             panicked: Some(Outcome::Lost),
-            is_callback: |_| false,
             ..Guarantees::PLAIN
         },
     },
@@ -69,7 +68,6 @@ pub const STEPS: [Step; 8] = [
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
-            is_callback: |event| matches!(event, Event::Result { .. } | Event::Ended { .. }),
             stop: Stop::HandsBack,
             ..Guarantees::PLAIN
         },
@@ -87,11 +85,6 @@ pub const STEPS: [Step; 8] = [
         guarantees: Guarantees {
             panic: Panic::Job,
             panicked: Some(Outcome::Panicked),
-            is_callback: |event| match event {
-                Event::Result { outcome, .. } => *outcome != Outcome::Done, // a task says itself that it is done
-                event => matches!(event, Event::Ended { .. }),
-            },
-            callback_panics_reach_caller: false,
             stop: Stop::Drains,
             ..Guarantees::PLAIN
         },
@@ -146,13 +139,6 @@ pub const STEPS: [Step; 8] = [
         },
         guarantees: Guarantees {
             panic: Panic::ReplacedWorker,
-            is_callback: |event| {
-                matches!(
-                    event,
-                    Event::ScaledUp { .. } | Event::ScaledDown { .. } | Event::Ended { .. }
-                )
-            },
-            callback_panics_reach_caller: false,
             stop: Stop::Drains,
             scales: true,
             ..Guarantees::PLAIN

@@ -76,7 +76,6 @@ impl Test {
                 log: log.iter().map(|&event| (Duration::ZERO, event)).collect(),
                 end: Duration::ZERO,
                 ended: Ended::Well,
-                callback_panicked: false,
                 left: 0,
             },
         }
@@ -282,19 +281,16 @@ fn a_panic_costs_what_the_step_says() {
     let outcomes = [Panicked, Done];
     let log = [&[start(1, 1), finish(1, 1)][..], &done(2, 2)].concat();
     Test::new("basic", &outcomes, &log)
-        .ended(Ended::JobPanic)
+        .ended(Ended::Panic)
         .right();
     Test::new("basic", &outcomes, &log).wrong("the pool ended Well");
-    Test::new("basic", &outcomes, &log)
-        .ended(Ended::CallbackPanic)
-        .wrong("the pool ended CallbackPanic");
     Test::new("basic", &[Done; 2], &[done(1, 1), done(2, 2)].concat())
-        .ended(Ended::JobPanic)
-        .wrong("the pool ended JobPanic");
+        .ended(Ended::Panic)
+        .wrong("the pool ended Panic");
     Test::new("dynamic", &outcomes, &log).right();
     Test::new("dynamic", &outcomes, &log)
-        .ended(Ended::JobPanic)
-        .wrong("the pool ended JobPanic");
+        .ended(Ended::Panic)
+        .wrong("the pool ended Panic");
 
     let same_worker = [&[start(1, 1), finish(1, 1)][..], &done(1, 2)].concat();
     for step in ["basic", "dynamic"] {
@@ -310,38 +306,20 @@ fn a_panic_costs_what_the_step_says() {
     // With the last worker goes what it would have done.
     let all = [Panicked, Panicked, Done];
     let both = [start(1, 1), finish(1, 1), start(2, 2), finish(2, 2)];
-    Test::new("basic", &all, &both)
-        .ended(Ended::JobPanic)
-        .right();
+    Test::new("basic", &all, &both).ended(Ended::Panic).right();
     Test::new("basic", &all, &both)
         .script(|script| script.workers = not_zero(3))
-        .ended(Ended::JobPanic)
+        .ended(Ended::Panic)
         .wrong("job 3 was lost");
 
     // The caller gets either the panic or the jobs that were never started.
     let cancelled = [start(1, 1), finish(1, 1), Event::Stop];
     Test::new("rate-limited", &outcomes, &cancelled)
-        .ended(Ended::JobPanic)
+        .ended(Ended::Panic)
         .right();
     Test::new("rate-limited", &outcomes, &cancelled[..2])
-        .ended(Ended::JobPanic)
+        .ended(Ended::Panic)
         .wrong("job 2 was lost");
-}
-
-#[test]
-fn a_panic_in_a_callback_ends_some_pools() {
-    let panicked = |step, ended| {
-        let mut test = test(step, &done(1, 1)).ended(ended);
-        test.run.callback_panicked = true;
-        test
-    };
-    panicked("basic", Ended::CallbackPanic).right(); // no more is promised
-    panicked("basic", Ended::Well).wrong("the pool ended Well");
-    panicked("dispatcher", Ended::Well).wrong("job 2 was lost"); // it goes on
-    panicked("dispatcher", Ended::CallbackPanic).wrong("the pool ended CallbackPanic");
-    test("basic", &three_jobs())
-        .ended(Ended::CallbackPanic)
-        .wrong("the pool ended CallbackPanic");
 }
 
 #[test]
@@ -356,8 +334,8 @@ fn a_future_that_is_dropped_takes_its_jobs_along() {
     let and_on = [&log[..], &[start(2, 2)]].concat();
     dropped("cancellation", &and_on).wrong("job 2 started after the pool was cancelled");
     dropped("cancellation", &log)
-        .ended(Ended::JobPanic)
-        .wrong("the pool ended JobPanic");
+        .ended(Ended::Panic)
+        .wrong("the pool ended Panic");
 }
 
 #[test]
@@ -381,7 +359,7 @@ fn every_worker_ends() {
     test("dynamic", &and(&[ended(1)])).wrong("1 of 2 workers ended");
     let panicked = [&[start(1, 1), finish(1, 1), ended(2)][..]].concat();
     Test::new("cancellation", &[Panicked], &panicked)
-        .ended(Ended::JobPanic)
+        .ended(Ended::Panic)
         .right(); // one has ended, one was lost
 
     let mut left = test("basic", &three_jobs());
@@ -526,25 +504,6 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
         script.jobs.resize(100, Job::PLAIN);
         script.jobs[1].waits_for = 98;
     });
-}
-
-/// The first call does. Replies are not called back, and tasks say themselves that they are done.
-#[test]
-fn callbacks_panic_where_a_pool_has_them() {
-    for step in STEPS {
-        let run = observed(step.name, |script| script.panicking_callback = Some(1));
-        assert_eq!(run.callback_panicked, step.name != "job-struct", "{run:?}");
-    }
-    let no_jobs = |script: &mut Script| {
-        script.jobs.clear();
-        script.panicking_callback = Some(1);
-        script.stop = When::After(Duration::ZERO);
-    };
-    for step in STEPS {
-        let run = observed(step.name, no_jobs);
-        let tells_of_its_end = ["cancellation", "dispatcher", "dynamic"].contains(&step.name);
-        assert_eq!(run.callback_panicked, tells_of_its_end, "{run:?}");
-    }
 }
 
 #[test]

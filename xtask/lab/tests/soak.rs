@@ -144,9 +144,9 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
         " workers ended",
     ),
     (
-        "errors",
+        "basic",
         Adapter::Threads(|script, harness| {
-            let run = AssertUnwindSafe(|| pools::errors(script, harness));
+            let run = AssertUnwindSafe(|| pools::basic(script, harness));
             catch_unwind(run).unwrap_or(Ok(()))
         }),
         "the pool ended Well",
@@ -240,7 +240,7 @@ fn a_stuck_pool_is_found() {
     insta::assert_snapshot!(said, @r"
     dynamic, seed 0: the pool is stuck for 50ms
     with this script, shrunk from that of the seed:
-    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop_early: false, stop: After(0ns), drops: false, panicking_callback: None }
+    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop_early: false, stop: After(0ns), drops: false }
     again: cargo xtask soak --seed 0 dynamic
     ");
 }

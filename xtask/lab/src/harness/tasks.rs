@@ -75,7 +75,8 @@ impl Tasks for Harness {
             recorder,
             changed,
         } = &*self.0;
-        recorder.record(start.elapsed(), event, || changed.notify_waiters());
+        recorder.record(start.elapsed(), event);
+        changed.notify_waiters();
     }
 }
 

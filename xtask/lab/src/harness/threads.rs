@@ -105,8 +105,8 @@ impl Threads for Harness {
 
     fn record(&self, event: Event) {
         if self.time == Time::Disturbed {
-            let wake = || self.started.notify_all();
-            return self.recorder.record(Duration::ZERO, event, wake);
+            self.recorder.record(Duration::ZERO, event);
+            return self.started.notify_all();
         }
         let mut conductor = self.conductor();
         match event {
@@ -116,8 +116,8 @@ impl Threads for Harness {
             }
             _ => {}
         }
-        self.recorder
-            .record(conductor.now, event, || self.moved.notify_one());
+        self.recorder.record(conductor.now, event);
+        self.moved.notify_one();
     }
 }
 
@@ -223,7 +223,7 @@ impl Conductor {
                 Event::Finished { worker, job }
             }
         };
-        recorder.record(due, event, || {});
+        recorder.record(due, event);
     }
 
     /// The pool does less than it could: it is not waited for again.

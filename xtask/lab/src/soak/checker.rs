@@ -196,18 +196,10 @@ impl Checker<'_> {
             return Ok(()); // the jobs went with the future
         }
 
-        let callback_panic = run.callback_panicked && self.guarantees.callback_panics_reach_caller;
         let lost = self.workers.values().filter(|worker| worker.lost).count();
         let job_panic = lost > 0 && panic == Panic::Worker;
-        let as_expected = match run.ended {
-            Ended::Well => !callback_panic && !job_panic,
-            Ended::JobPanic => job_panic,
-            Ended::CallbackPanic => callback_panic,
-        };
-        ensure! { as_expected => "the pool ended {:?}", run.ended }
-        if callback_panic {
-            return Ok(()); // it ends the pool: no more is guaranteed
-        }
+        let expected = if job_panic { Ended::Panic } else { Ended::Well };
+        ensure! { run.ended == expected => "the pool ended {:?}", run.ended }
 
         let in_flight = Vec::from_iter(self.workers.values().filter_map(|worker| worker.in_flight));
         ensure! { in_flight.is_empty() => "jobs still run after the end: {in_flight:?}" }

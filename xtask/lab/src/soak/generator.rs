@@ -115,7 +115,6 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         stop_early: dice.one_in(2),
         stop,
         drops: dice.one_in(4),
-        panicking_callback: dice.one_in(12).then(|| dice.one_to(count + 1)),
     }
 }
 

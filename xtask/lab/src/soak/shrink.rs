@@ -80,7 +80,7 @@ const JOBS: [fn(&mut Job); 5] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 16] = [
+const SETTINGS: [fn(&mut Script); 14] = [
     |script| script.workers = NonZeroUsize::MIN,
     |script| script.workers = half(script.workers),
     |script| script.max_workers = script.workers.max(half(script.max_workers)),
@@ -92,8 +92,6 @@ const SETTINGS: [fn(&mut Script); 16] = [
     |script| script.submitters = NonZeroUsize::MIN,
     |script| script.stop_early = false,
     |script| script.drops = false,
-    |script| script.panicking_callback = None,
-    |script| script.panicking_callback = script.panicking_callback.and(Some(1)),
     |script| script.on_failure = OnFailure::Continue,
     |script| script.stop = When::Never,
     |script| {
