@@ -15,6 +15,8 @@ pub mod timeline;
 /// The pages that belong to no step: their code is compiled and run.
 #[cfg(doctest)]
 mod pages {
+    #[doc = include_str!("../../book/best-practices.md")]
+    mod best_practices {}
     #[doc = include_str!("../../book/choosing.md")]
     mod choosing {}
     #[doc = include_str!("../../book/go-to-rust.md")]
