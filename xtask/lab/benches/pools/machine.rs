@@ -43,12 +43,11 @@ pub fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| scope.spawn(pinned).join()).expect("what is measured does not panic")
 }
 
-/// Processor time so far, of all processors, in ticks.
+/// The time of all processors so far, in ticks.
 #[derive(Clone, Copy)]
 pub struct Ticks {
     total: u64,
-    busy: u64,
-    own: u64,
+    by_others: u64,
 }
 
 impl Ticks {
@@ -57,20 +56,18 @@ impl Ticks {
         let all = fs::read_to_string("/proc/stat").ok()?;
         let all = numbers(all.lines().next()?.strip_prefix("cpu")?);
         let [idle, wait_for_disk] = [*all.get(3)?, *all.get(4)?];
-        let total = all.iter().take(8).sum(); // guests, which come next, are in user already
+        let total: u64 = all.iter().take(8).sum(); // guests, which come next, are in user already
         let own = fs::read_to_string("/proc/self/stat").ok()?;
         let own = numbers(own.rsplit_once(')')?.1);
-        Some(Self {
-            total,
-            busy: total - idle - wait_for_disk,
-            own: own.get(11..15)?.iter().sum(), // its own and its children's, in user and in kernel
-        })
+        let own: u64 = own.get(11..15)?.iter().sum(); // and its children's, in user and in kernel
+        let by_others = (total - idle - wait_for_disk).saturating_sub(own);
+        Some(Self { total, by_others })
     }
 
     /// The share of all processors' time since `start` that others used, in per cent, where known.
     pub fn others_since(start: Option<Self>) -> Option<f64> {
         let (start, now) = (start?, Self::now()?);
-        let others = (now.busy - start.busy).saturating_sub(now.own - start.own);
+        let others = now.by_others.saturating_sub(start.by_others);
         Some(others as f64 / (now.total - start.total).max(1) as f64 * 100.0)
     }
 }

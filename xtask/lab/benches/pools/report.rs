@@ -65,7 +65,11 @@ impl Display for Figure {
         let median = self.median();
         f.write_str(&number(median))?;
         if self.rounds.len() > 1 {
-            write!(f, " ({:.0}%)", (self.max() - self.min()) / median * 100.0)?;
+            write!(
+                f,
+                " ({:.0}%)",
+                (self.max() - self.min()) / median.abs() * 100.0
+            )?;
         }
         match self.at_most {
             Some(target) if median <= target => write!(f, "≤{target}✓"),
