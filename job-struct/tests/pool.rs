@@ -243,6 +243,12 @@ fn a_panic_in_every_worker_ends_the_pool() {
         assert_eq!(panic, "every job");
         assert_eq!(results, [Err(Lost); 10]);
     }
+
+    let without_end = with_deadline(|| {
+        let jobs = (0..).map(|number| Job::<usize, usize>::new(number).0);
+        panic_of(|| pool(2, 1).run(jobs, |_, _| panic!("every job")))
+    });
+    assert_eq!(without_end, "every job");
 }
 
 #[test]
