@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// More jobs than any pool here takes before it stops.
+const MANY: usize = 100_000;
+
 fn pool(workers: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
@@ -502,11 +505,10 @@ async fn a_dropped_run_aborts_its_workers_and_refuses_jobs() {
     let (give, take) = oneshot::channel();
     let outside = tokio::spawn(async {
         let submitter: Submitter<_> = take.await.expect("`run` gives it away");
-        loop {
-            if let Err(Refused(job)) = submitter.submit(1).await {
-                return job;
-            }
+        for job in 0..MANY {
+            submitter.submit(job).await?;
         }
+        Ok(())
     });
     let (starter, started) = mpsc::channel();
     let work = move |_, _| {
@@ -520,7 +522,8 @@ async fn a_dropped_run_aborts_its_workers_and_refuses_jobs() {
         .await
         .expect_err("it does not end, and is dropped at 2.5 seconds");
 
-    assert_eq!(with_deadline(outside).await.expect("no panic"), 1);
+    let outcome = with_deadline(outside).await.expect("no panic");
+    assert_eq!(outcome, Err(Refused(11)), "9 started and 2 in the queue");
     assert_eq!(begin.elapsed(), SECOND * 5 / 2, "refused at once");
     sleep(MILLISECOND).await; // the workers have been aborted: now they end
     assert_eq!(alive_tasks(), 0);
@@ -548,7 +551,7 @@ async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_every_worker_ends_the_pool_and_drops_the_jobs() {
     let job = Arc::new(());
-    let jobs = std::iter::repeat(job.clone());
+    let jobs = std::iter::repeat_n(job.clone(), MANY);
     let work = async |_, _| panic!("every job");
     let cancel = CancellationToken::new();
     let run = pool(2, 1).run(cancel, submit_all(jobs), work, |()| {}, |_| {});
@@ -564,7 +567,7 @@ async fn a_panic_elsewhere_ends_the_pool() {
     };
     let cancel = CancellationToken::new;
     let on_result = |_| panic!("no more results");
-    let run = pool(3, 1).run(cancel(), submit_all(0..), work, on_result, |_| {});
+    let run = pool(3, 1).run(cancel(), submit_all(0..MANY), work, on_result, |_| {});
     assert_panics(run, "no more results").await;
 
     let submit_all_but = async |submitter: Submitter<_>| {

@@ -22,6 +22,9 @@ const MICROSECOND: Duration = Duration::from_micros(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// More jobs than any pool here takes before it stops.
+const MANY: usize = 100_000;
+
 fn pool(workers: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
@@ -360,7 +363,7 @@ async fn no_job_starts_after_the_cancel() {
                 }
             }
         };
-        let mut jobs = 1..;
+        let mut jobs = 1..MANY;
         let submit_all = submit_all(jobs.by_ref());
         let run = pool(3, 2).run(cancel, limiter(SECOND / 2, 3), submit_all, work, drop);
         let unstarted = with_deadline(run).await;
@@ -454,7 +457,7 @@ async fn a_submit_that_waits_for_room_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn jobs_wait_outside_the_workers() {
     let asked = Cell::new(0);
-    let jobs = (1..).inspect(|_| asked.set(asked.get() + 1));
+    let jobs = (1..MANY).inspect(|_| asked.set(asked.get() + 1));
     let work = async |_, _| sleep(SECOND).await;
     let cancel = CancellationToken::new();
     let run = pool(50, 1).run(cancel, limiter(SECOND, 1), submit_all(jobs), work, drop);
@@ -549,7 +552,7 @@ async fn a_dropped_run_aborts_its_workers() {
     let run = pool(3, 2).run(
         CancellationToken::new(),
         limiter(SECOND / 2, 1),
-        submit_all(0..),
+        submit_all(0..MANY),
         work,
         drop,
     );
@@ -582,7 +585,7 @@ async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_every_worker_ends_the_pool_and_drops_the_jobs() {
     let job = Arc::new(());
-    let jobs = submit_all(std::iter::repeat(job.clone()));
+    let jobs = submit_all(std::iter::repeat_n(job.clone(), MANY));
     let work = async |_, _| panic!("every job");
     let cancel = CancellationToken::new();
     let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, |()| {});
@@ -617,11 +620,11 @@ async fn a_panic_elsewhere_ends_the_pool() {
     };
     let on_result = |_| panic!("no more results");
     let cancel = CancellationToken::new();
-    let jobs = submit_all(0..);
+    let jobs = submit_all(0..MANY);
     let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, on_result);
     assert_panics(run, "no more results").await;
 
-    let jobs = submit_all((0..).inspect(|&job| assert!(job < 10, "no more jobs")));
+    let jobs = submit_all((0..MANY).inspect(|&job| assert!(job < 10, "no more jobs")));
     let cancel = CancellationToken::new();
     let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, drop);
     assert_panics(run, "no more jobs").await;
