@@ -126,7 +126,10 @@ impl Pool {
                     }
                     None => return,
                 },
-                _ = ticks.tick(), if !is_over(&queue) => {
+                _ = ticks.tick() => {
+                    if is_over(&queue) {
+                        continue; // the workers end by themselves
+                    }
                     let queue = queue.len();
                     match self.decide(queue, crew.size()) {
                         Decision::Add(count) => {

@@ -13,7 +13,7 @@ use dynamic::{Event, Pool, Refused, RunningPool};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -356,6 +356,41 @@ async fn a_period_is_at_least_a_millisecond_and_may_be_for_ever() {
     assert!(often.contains(line), "{often}");
     let never = transcript(pool(Duration::MAX), &bursts).await;
     assert!(!never.contains("Scaling"), "{never}");
+}
+
+/// Nothing is left to take at 5 seconds, when four jobs are in flight.
+#[tokio::test(start_paused = true)]
+async fn a_pool_whose_queue_is_closed_and_empty_does_not_scale() {
+    let bursts = [(vec![5 * SECOND; 8], Duration::ZERO)];
+    let transcript = transcript(configure(2, 4, 100), &bursts).await;
+    assert_eq!(transcript.matches("Scaling").count(), 1, "{transcript}");
+    assert!(transcript.contains("1.000  Scaling up"), "{transcript}");
+}
+
+/// As if the computer had been asleep: eight workers are idle, and one look retires four of them.
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_the_scaler_does_not_make_up_for_looks_that_it_missed() {
+    let log = Log::new();
+    let observe = {
+        let log = log.clone();
+        move |event| log.say(event)
+    };
+    let work = |_, duration| sleep(duration);
+    let (pool, results) = configure(1, 8, 100).start(work, observe);
+    for _ in 0..100 {
+        pool.submit(SECOND / 10).await.expect("results may be read");
+    }
+    sleep(SECOND * 29 / 10).await;
+    advance(HOUR).await;
+    yield_now().await;
+    assert_eq!(
+        log.text().matches("Scaling down").count(),
+        1,
+        "{}",
+        log.text()
+    );
+    with_deadline(pool.stop()).await;
+    assert_eq!(results.len(), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,7 +76,7 @@ pub const STEPS: [Step; 8] = [
         section: "Dynamic Worker Pool",
         idea: "as many workers as the load asks for",
         builds_on: Some("cancellation"),
-        changed_lines: 198,
+        changed_lines: 201,
     },
 ];
 
