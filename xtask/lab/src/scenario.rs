@@ -1,10 +1,11 @@
 //! What a person asks for: the steps' own flags, and the article's values for them.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use errors::OnFailure;
 use xtask::run::above_zero;
 
@@ -16,11 +17,11 @@ use crate::steps::Step;
 #[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
 pub struct Scenario {
     /// How many workers share the jobs, 1 to 1000
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
     pub workers: Option<NonZeroUsize>,
 
     /// How many jobs to do, for dynamic in each burst, 0 to 10000
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(0..=MAX_JOBS))]
     pub jobs: Option<usize>,
 
     /// After how many of the article's seconds to cancel, 0 or more: cancellation
@@ -28,23 +29,23 @@ pub struct Scenario {
     pub timeout: Option<f64>,
 
     /// Which task fails, 1 to 10000: dispatcher
-    #[arg(long, value_name = "N", value_parser = job)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=MAX_JOBS))]
     pub fail: Option<usize>,
 
     /// Which job panics, 1 to 10000: errors
-    #[arg(long, value_name = "N", value_parser = job)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(1..=MAX_JOBS))]
     pub panic: Option<usize>,
 
-    /// What a failure does to the jobs that have not started: errors
-    #[arg(long, value_name = "WHAT")]
-    pub on_failure: Option<Failure>,
+    /// Whether to do the other jobs after a job has failed or panicked: errors
+    #[arg(long, value_name = "WHAT", value_parser = on_failure())]
+    pub on_failure: Option<OnFailure>,
 
     /// How many jobs all workers together may start in one of the article's seconds, above 0: rate-limited
     #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = above_zero)]
     pub rate: Option<f64>,
 
     /// How many missed starts may be made up for at once, 1 to 1000000: rate-limited
-    #[arg(long, value_name = "N", value_parser = burst)]
+    #[arg(long, value_name = "N", value_parser = within::<NonZeroU32>(1..=1_000_000))]
     pub burst: Option<NonZeroU32>,
 
     /// For how many of the article's seconds no job comes, after half of them, 0 or more: rate-limited
@@ -52,15 +53,15 @@ pub struct Scenario {
     pub pause: Option<f64>,
 
     /// How many workers to start with, and to keep, 1 to 1000: dynamic
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
     pub min_workers: Option<NonZeroUsize>,
 
     /// Maximum number of workers, 1 to 1000: dynamic
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
     pub max_workers: Option<NonZeroUsize>,
 
     /// How many bursts of jobs to submit, 0 to 10000: dynamic
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = within::<usize>(0..=MAX_JOBS))]
     pub bursts: Option<usize>,
 
     /// How long a job takes.
@@ -79,33 +80,9 @@ pub struct Scenario {
     #[arg(skip)]
     pub every_third_fails: bool,
 
-    /// What its picture shows besides the workers.
+    /// Whether its picture shows when each reply came.
     #[arg(skip)]
-    pub shows: &'static [Show],
-}
-
-/// What a failure does to the jobs that have not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Failure {
-    /// Nothing
-    Continue,
-    /// They are never started
-    Stop,
-}
-
-/// What a section is about, as far as it can be drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// When each reply came.
-    Replies,
-    /// How many jobs wait.
-    Queue,
-    /// When jobs were handed back.
-    HandedBack,
-    /// When the limiter allows a start.
-    Ticks,
-    /// When workers are added and retired.
-    Scaling,
+    pub shows_replies: bool,
 }
 
 /// More jobs than this are not drawn.
@@ -133,7 +110,7 @@ impl Scenario {
         interval: Duration::ZERO,
         rest: None,
         every_third_fails: false,
-        shows: &[],
+        shows_replies: false,
     };
 
     /// Workers, or where their number changes, the minimum.
@@ -171,7 +148,7 @@ impl Scenario {
 
     /// Whether jobs may come back that never started.
     pub fn hands_back(&self) -> bool {
-        self.timeout.is_some() || self.on_failure == Some(Failure::Stop)
+        self.timeout.is_some() || self.on_failure == Some(OnFailure::Stop)
     }
 
     fn interval(&self, job: usize) -> Duration {
@@ -204,9 +181,6 @@ impl Scenario {
         };
         let stop = match (self.timeout, self.rest) {
             (Some(timeout), _) => When::After(seconds(timeout)),
-            (None, Some(_)) if self.total() == 0 && self.bursts.is_some() => {
-                When::After(Duration::ZERO)
-            }
             (None, Some(rest)) => When::After(rest),
             (None, None) => When::Never,
         };
@@ -215,10 +189,7 @@ impl Scenario {
             max_workers: self.most_workers(),
             period: self.period().unwrap_or(Script::PLAIN.period),
             burst: self.burst.unwrap_or(Script::PLAIN.burst),
-            on_failure: match self.on_failure {
-                Some(Failure::Stop) => OnFailure::Stop,
-                _ => OnFailure::Continue,
-            },
+            on_failure: self.on_failure.unwrap_or(OnFailure::Continue),
             jobs: (1..=self.total()).map(job).collect(),
             stop,
             ..Script::PLAIN
@@ -240,24 +211,11 @@ impl Scenario {
     pub fn override_in(&self, steps: &[&Step]) -> Result<Vec<Step>, String> {
         let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
         macro_rules! set {
-            ($($flag:literal: $field:ident,)*) => {
-                $(set($flag, self.$field, &mut steps, |scenario| &mut scenario.$field)?;)*
+            ($($field:ident)*) => {
+                $(set(stringify!($field), self.$field, &mut steps, |scenario| &mut scenario.$field)?;)*
             };
         }
-        set! {
-            "--workers": workers,
-            "--jobs": jobs,
-            "--timeout": timeout,
-            "--fail": fail,
-            "--panic": panic,
-            "--on-failure": on_failure,
-            "--rate": rate,
-            "--burst": burst,
-            "--pause": pause,
-            "--min-workers": min_workers,
-            "--max-workers": max_workers,
-            "--bursts": bursts,
-        }
+        set!(workers jobs timeout fail panic on_failure rate burst pause min_workers max_workers bursts);
         steps.iter().try_for_each(check)?;
         Ok(steps)
     }
@@ -265,16 +223,18 @@ impl Scenario {
 
 /// Sets a flag in every step that has it.
 fn set<T: Copy>(
-    flag: &str,
+    name: &str,
     value: Option<T>,
     steps: &mut [Step],
     field: fn(&mut Scenario) -> &mut Option<T>,
 ) -> Result<(), String> {
+    let Some(value) = value else { return Ok(()) };
     let fields = steps.iter_mut().map(|step| field(&mut step.scenario));
-    let known = fields.filter(|field| field.is_some() && value.is_some());
-    if known.map(|field| *field = value).count() == 0 && value.is_some() {
-        let names = Vec::from_iter(steps.iter().map(|step| step.name)).join(" or ");
-        return Err(format!("{flag} is no flag of {names}"));
+    let known = fields.flatten().map(|field| *field = value);
+    if known.count() == 0 {
+        let (flag, names) = (name.replace('_', "-"), steps.iter().map(|step| step.name));
+        let names = Vec::from_iter(names).join(" or ");
+        return Err(format!("--{flag} is no flag of {names}"));
     }
     Ok(())
 }
@@ -294,29 +254,27 @@ fn check(Step { name, scenario, .. }: &Step) -> Result<(), String> {
     })
 }
 
-fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
-    number(text, |n: &NonZeroUsize| n.get() <= 1000).ok_or("takes a whole number from 1 to 1000")
-}
-
-fn jobs(text: &str) -> Result<usize, &'static str> {
-    number(text, |&n| n <= MAX_JOBS).ok_or("takes a whole number from 0 to 10000")
-}
-
-fn job(text: &str) -> Result<usize, &'static str> {
-    number(text, |&n| (1..=MAX_JOBS).contains(&n)).ok_or("takes a whole number from 1 to 10000")
-}
-
-fn burst(text: &str) -> Result<NonZeroU32, &'static str> {
-    number(text, |n: &NonZeroU32| n.get() <= 1_000_000)
-        .ok_or("takes a whole number from 1 to 1000000")
+/// Parses a whole number in this range.
+fn within<T: FromStr>(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    let (min, max) = range.clone().into_inner();
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|_| text.parse().ok());
+        number.ok_or_else(|| format!("takes a whole number from {min} to {max}"))
+    }
 }
 
 fn not_negative(text: &str) -> Result<f64, &'static str> {
-    number(text, |x: &f64| *x >= 0.0 && x.is_finite()).ok_or("takes a number of seconds, 0 or more")
+    let number = text.parse().ok();
+    let number = number.filter(|x: &f64| *x >= 0.0 && x.is_finite());
+    number.ok_or("takes a number of seconds, 0 or more")
 }
 
-fn number<T: FromStr>(text: &str, possible: impl Fn(&T) -> bool) -> Option<T> {
-    text.parse().ok().filter(possible)
+fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
+    PossibleValuesParser::new(["continue", "stop"]).map(|what| match what.as_str() {
+        "stop" => OnFailure::Stop,
+        _ => OnFailure::Continue,
+    })
 }
 
 /// Seconds as a `Duration`, saturating at `Duration::MAX`.

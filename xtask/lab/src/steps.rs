@@ -3,9 +3,11 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use errors::OnFailure;
+
 use crate::guarantees::{Guarantees, Panic, Stop};
 use crate::pools::{self, Adapter};
-use crate::scenario::{Failure, Scenario, Show};
+use crate::scenario::Scenario;
 use crate::script::Outcome;
 
 /// A step's pool: how to run it, what its program does with it, and what it guarantees.
@@ -49,7 +51,7 @@ pub const STEPS: [Step; 8] = [
         name: "job-struct",
         adapter: Adapter::Threads(pools::job_struct),
         scenario: Scenario {
-            shows: &[Show::Replies],
+            shows_replies: true,
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -64,7 +66,6 @@ pub const STEPS: [Step; 8] = [
             jobs: Some(10),
             interval: Duration::from_millis(500),
             timeout: Some(5.0),
-            shows: &[Show::HandedBack],
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -79,7 +80,6 @@ pub const STEPS: [Step; 8] = [
             jobs: Some(10),
             fail: Some(0), // none
             rest: Some(Duration::from_secs(5)),
-            shows: &[Show::Queue],
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -95,8 +95,7 @@ pub const STEPS: [Step; 8] = [
         scenario: Scenario {
             every_third_fails: true,
             panic: Some(0), // none
-            on_failure: Some(Failure::Continue),
-            shows: &[Show::HandedBack],
+            on_failure: Some(OnFailure::Continue),
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -115,7 +114,6 @@ pub const STEPS: [Step; 8] = [
             rate: Some(2.0),
             burst: Some(NonZeroU32::MIN),
             pause: Some(0.0),
-            shows: &[Show::Ticks],
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -134,7 +132,6 @@ pub const STEPS: [Step; 8] = [
             bursts: Some(3),
             jobs: Some(20),
             rest: Some(Duration::from_secs(5)),
-            shows: &[Show::Queue, Show::Scaling],
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {

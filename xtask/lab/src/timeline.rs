@@ -1,6 +1,6 @@
 //! `cargo xtask timeline`: what a step's pool does, drawn from a run in simulated time.
 
-pub mod picture;
+mod picture;
 pub mod svg;
 pub mod text;
 pub mod trace;
@@ -11,8 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anstream::adapter::strip_str;
-use anstream::{AutoStream, ColorChoice};
 use terminal_size::{Width, terminal_size_of};
 use xtask::cargo::root;
 use xtask::output::{refusal, say};
@@ -21,7 +19,6 @@ use crate::harness::{Ended, PATIENCE, Time, play};
 use crate::scenario::Scenario;
 use crate::steps::Step;
 use picture::Picture;
-use text::Paper;
 
 /// What to draw, and how.
 #[derive(clap::Args, Debug)]
@@ -61,17 +58,10 @@ pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
         return write(file, trace::draw(&draw(step, PATIENCE)?));
     }
     let width = terminal_size_of(io::stdout()).map_or(80, |(Width(width), _)| width.min(100));
-    let paper = Paper {
-        width: width.into(),
-        ascii: flags.ascii,
-    };
     for (number, step) in steps.iter().enumerate() {
         let gap = if number == 0 { "" } else { "\n" };
-        let text = text::draw(&draw(step, PATIENCE)?, paper);
-        match AutoStream::choice(&io::stdout()) {
-            ColorChoice::Never => say(format_args!("{gap}{}", strip_str(text.trim_end()))),
-            _ => say(format_args!("{gap}{}", text.trim_end())),
-        }
+        let text = text::draw(&draw(step, PATIENCE)?, width.into(), flags.ascii);
+        say(format_args!("{gap}{}", text.trim_end()));
     }
     Ok(())
 }
@@ -82,12 +72,11 @@ pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
 ///
 /// If the pool cannot be run.
 pub fn draw(step: &Step, patience: Duration) -> Result<Picture, Box<dyn Error>> {
-    let run = play(step, &step.scenario.script(), Time::Conducted, patience);
-    let run = run.and_then(|run| match run.ended {
-        Ended::Well => Ok(run),
-        _ => Err("a job's panic ended the pool".into()),
-    });
-    let run = run.map_err(|error| format!("{}: {error}", step.name))?;
+    let run = play(step, &step.scenario.script(), Time::Conducted, patience)
+        .map_err(|error| format!("{}: {error}", step.name))?;
+    if run.ended != Ended::Well {
+        return Err(format!("{}: a job's panic ended the pool", step.name).into());
+    }
     Ok(Picture::new(step, &run))
 }
 

@@ -1,11 +1,10 @@
 //! The picture, in a page.
 
 use std::fmt::Write as _;
-use std::mem;
+use std::iter::zip;
 use std::time::Duration;
 
-use super::picture::{Bar, Figure, Look, Picture, Row, Track, axis_step, index, peak, seconds};
-use crate::script::Outcome;
+use super::picture::{Bar, Figure, Look, Picture, Row, Track, seconds};
 
 /// All lengths are in pixels at the size that the picture has by itself.
 const WIDTH: f64 = 880.0;
@@ -52,27 +51,50 @@ text, .mark { fill: #f0f6fc; }
 }
 ";
 
+/// What a track and the queue take of the height.
+const TRACK: f64 = 32.0;
+const QUEUE: f64 = 70.0;
+
 /// Draws the picture, as the text of an SVG file.
 pub fn draw(picture: &Picture) -> String {
     let mut page = Page {
         body: String::new(),
-        y: 0.0,
-        end: picture.span,
+        y: if picture.stop.is_some() { 92.0 } else { 76.0 },
+        span: picture.span,
     };
-    page.head(picture);
-    page.chart(picture);
-    page.figures(&picture.figures);
+    page.text(MARGIN, 32.0, "title", &picture.title);
+    page.text(MARGIN, 54.0, "quiet", &picture.caption);
+    let has_queue = !picture.queue.is_empty();
+    let pitch = if picture.rows.len() > 10 { 22.0 } else { 32.0 };
+    let queue = if has_queue { QUEUE } else { 0.0 };
+    let (rows, tracks) = (picture.rows.len() as f64, picture.tracks.len() as f64);
+    page.axis(picture, pitch * rows + queue + TRACK * tracks);
+    for (nth, row) in (1..).zip(&picture.rows) {
+        page.row(nth, row, pitch);
+    }
+    if has_queue {
+        page.queue(picture);
+    }
+    for track in &picture.tracks {
+        page.track(track);
+    }
+    page.y += 52.0;
+    for figure in &picture.figures {
+        page.figure(figure);
+    }
 
-    let (height, body) = (page.y, page.body);
+    let Page {
+        body, y: height, ..
+    } = page;
     let (title, description) = (escape(&picture.title), escape(&describe(picture)));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
-         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title description\">\n\
-         <title id=\"title\">{title}</title>\n\
-         <desc id=\"description\">{description}</desc>\n\
-         <style>{STYLE}</style>\n\
-         <rect class=\"paper\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\"/>\n\
-         {body}</svg>\n",
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title description">
+<title id="title">{title}</title>
+<desc id="description">{description}</desc>
+<style>{STYLE}</style>
+<rect class="paper" x="0.5" y="0.5" width="{}" height="{}" rx="8"/>
+{body}</svg>
+"#,
         WIDTH - 1.0,
         height - 1.0,
     )
@@ -82,27 +104,20 @@ pub fn draw(picture: &Picture) -> String {
 fn describe(picture: &Picture) -> String {
     let mut words = format!("{}.", picture.caption);
     for (nth, row) in (1..).zip(&picture.rows) {
-        let jobs: Vec<_> = row.bars.iter().map(|bar| bar.number.to_string()).collect();
-        let jobs = match jobs.is_empty() {
-            true => "none".into(),
-            false => jobs.join(", "),
+        let jobs = row.bars.iter().map(|bar| bar.number.to_string());
+        let jobs = match row.bars.as_slice() {
+            [] => "none".into(),
+            _ => Vec::from_iter(jobs).join(", "),
         };
         _ = write!(words, " Worker {nth} does jobs {jobs}.");
     }
     if let Some((at, name)) = picture.stop {
         _ = write!(words, " The {name} is at {}.", seconds(at));
     }
-    for Figure { name, value, .. } in &picture.figures {
+    for (_, name, value) in &picture.figures {
         _ = write!(words, " {name}: {value}.");
     }
     words
-}
-
-/// Writes an element.
-macro_rules! put {
-    ($page:expr, $($element:tt)*) => {
-        _ = writeln!($page.body, $($element)*); // a string takes all
-    };
 }
 
 /// What is drawn so far.
@@ -111,77 +126,48 @@ struct Page {
     /// Down to where.
     y: f64,
     /// The time that the width stands for.
-    end: Duration,
+    span: Duration,
 }
 
 impl Page {
     fn x(&self, at: Duration) -> f64 {
-        let share = at.div_duration_f64(self.end).min(1.0);
+        let share = at.div_duration_f64(self.span).min(1.0);
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
-        let text = escape(text);
-        put! { self, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>" }
+    fn text(&mut self, x: f64, y: f64, class: &str, words: &str) {
+        let start = format!(r#"<text class="{class}" x="{x:.1}" y="{y:.1}">"#);
+        _ = writeln!(self.body, "{start}{}</text>", escape(words));
     }
 
-    fn head(&mut self, picture: &Picture) {
-        self.text(MARGIN, 32.0, "title", &picture.title);
-        self.text(MARGIN, 54.0, "quiet", &picture.caption);
-        self.y = if picture.stop.is_some() { 92.0 } else { 76.0 };
+    fn path(&mut self, class: &str, path: &str) {
+        _ = writeln!(self.body, r#"<path class="{class}" d="{path}"/>"#);
     }
 
-    /// Workers and tracks, with the axis and the stop behind them.
-    fn chart(&mut self, picture: &Picture) {
-        let (top, head) = (self.y - 6.0, mem::take(&mut self.body));
-        let pitch = if picture.rows.len() > 10 { 22.0 } else { 32.0 };
-        for (nth, row) in (1..).zip(&picture.rows) {
-            self.row(nth, row, pitch);
-        }
-        for track in &picture.tracks {
-            match track {
-                Track::Marks {
-                    name,
-                    marks,
-                    chances,
-                } => self.marks(name, marks, chances),
-                Track::Level { name, steps } => self.level(name, steps),
-            }
-        }
-        let chart = mem::replace(&mut self.body, head);
-        self.y += 6.0;
-        self.axis(top);
-        if let Some((at, name)) = picture.stop {
-            self.stop(top, at, name);
-        }
-        self.body += &chart;
-        self.y += 46.0;
-    }
-
-    fn axis(&mut self, top: f64) {
-        let (bottom, end) = (self.y, self.end);
-        let step = axis_step(end / 12);
-        for at in (0..).map(|nth| step * nth).take_while(|&at| at <= end) {
+    /// The axis and the stop, behind the chart.
+    fn axis(&mut self, picture: &Picture, chart_height: f64) {
+        let (top, bottom) = (self.y - 6.0, self.y + chart_height + 6.0);
+        for at in picture.axis(self.span / 12) {
             let x = self.x(at);
-            put! { self, "<path class=\"grid\" d=\"M{x:.1} {top}V{bottom}\"/>" }
+            self.path("grid", &format!("M{x:.1} {top}V{bottom}"));
             self.text(x, bottom + 18.0, "quiet middle", &seconds(at));
         }
-    }
-
-    fn stop(&mut self, top: f64, at: Duration, name: &str) {
-        let (x, bottom) = (self.x(at), self.y);
-        put! { self, "<path class=\"stop\" d=\"M{x:.1} {top}V{bottom}\"/>" }
-        self.text(x, top - 6.0, "stop-name middle", name);
+        if let Some((at, name)) = picture.stop {
+            let x = self.x(at);
+            self.path("stop", &format!("M{x:.1} {top}V{bottom}"));
+            self.text(x, top - 6.0, "stop-name middle", name);
+        }
     }
 
     fn row(&mut self, nth: usize, row: &Row, pitch: f64) {
-        let (y, middle) = (self.y, self.y + pitch / 2.0);
+        let middle = self.y + pitch / 2.0;
         self.text(LEFT - 12.0, middle + 4.5, "right", &format!("worker {nth}"));
         let mut idle_from = row.alive.0;
-        for (nth, bar) in row.bars.iter().enumerate() {
-            let idle_to = row.bars.get(nth + 1).map_or(self.end, |bar| bar.time.0);
+        let next = row.bars.iter().skip(1).map(|next| next.time.0);
+        for (bar, idle_to) in zip(&row.bars, next.chain([self.span])) {
             self.idle(idle_from, bar.time.0, middle);
-            self.bar(bar, (idle_from, idle_to), y + 2.0, pitch - 4.0);
+            let idle = (self.x(idle_from), self.x(idle_to));
+            self.bar(bar, idle, middle, pitch - 4.0);
             idle_from = bar.time.1;
         }
         self.idle(idle_from, row.alive.1, middle);
@@ -191,87 +177,81 @@ impl Page {
     fn idle(&mut self, from: Duration, to: Duration, y: f64) {
         if from < to {
             let (from, to) = (self.x(from) + 3.0, self.x(to) - 3.0);
-            put! { self, "<path class=\"idle\" d=\"M{from:.1} {y}H{to:.1}\"/>" }
+            self.path("idle", &format!("M{from:.1} {y}H{to:.1}"));
         }
     }
 
-    /// A bar; its number is in it if there is room, or else to the right or to the left of it.
-    fn bar(&mut self, bar: &Bar, idle: (Duration, Duration), y: f64, height: f64) {
+    fn bar(&mut self, bar: &Bar, idle: (f64, f64), middle: f64, height: f64) {
         let (from, to) = (self.x(bar.time.0), self.x(bar.time.1));
         let (x, width) = (from + 0.75, (to - from - 1.5).max(1.0));
-        let class = class(bar.look);
-        put! { self, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" rx=\"4\"/>" }
-        let label = match bar.look.0 {
-            Outcome::Done => bar.number.to_string(),
+        let (y, class) = (middle - height / 2.0, bar.look.name());
+        let start = format!(r#"<rect class="{class}" x="{x:.1}" y="{y}" width="{width:.1}""#);
+        _ = writeln!(self.body, r#"{start} height="{height}" rx="4"/>"#);
+        let label = match bar.look {
+            Look::Done | Look::Late => bar.number.to_string(),
             _ => format!("{} {class}", bar.number),
         };
-        let (needed, base) = (label.len() as f64 * CHARACTER, y + height / 2.0 + 4.5);
-        if needed + 4.0 <= width {
-            self.text(x + width / 2.0, base, "in", &label);
-        } else if to + needed + 4.0 <= self.x(idle.1) {
-            self.text(to + 3.0, base, "", &label);
-        } else if self.x(idle.0) + needed + 4.0 <= from {
-            self.text(from - 3.0, base, "right", &label);
-        }
+        let needed = label.len() as f64 * CHARACTER + 4.0;
+        let (x, class) = if needed <= width {
+            (x + width / 2.0, "in")
+        } else if to + needed <= idle.1 {
+            (to + 3.0, "")
+        } else if idle.0 + needed <= from {
+            (from - 3.0, "right")
+        } else {
+            return;
+        };
+        self.text(x, middle + 4.5, class, &label);
     }
 
-    fn marks(&mut self, name: &str, marks: &[(Duration, String)], chances: &[Duration]) {
-        let middle = self.y + 18.0;
-        self.text(LEFT - 12.0, middle + 4.5, "right", name);
-        for &at in chances {
-            let x = self.x(at);
-            put! { self, "<circle class=\"chance\" cx=\"{x:.1}\" cy=\"{middle}\" r=\"2\"/>" }
-        }
-        for (at, label) in marks {
-            let x = self.x(*at);
-            let (top, base) = (middle - 6.0, middle + 5.0);
-            put! { self, "<path class=\"mark\" d=\"M{x:.1} {top}l6 11h-12z\"/>" }
-            let room = WIDTH - MARGIN - x;
-            if label.len() as f64 * CHARACTER + 10.0 <= room {
-                self.text(x + 10.0, base, "", label);
-            } else {
-                self.text(x - 10.0, base, "right", label);
-            }
-        }
-        self.y += 32.0;
-    }
-
-    fn level(&mut self, name: &str, steps: &[(Duration, usize)]) {
-        const HEIGHT: f64 = 54.0;
-        let (top, bottom) = (self.y + 10.0, self.y + 10.0 + HEIGHT);
-        let peak = peak(steps);
-        self.text(MARGIN, (top + bottom) / 2.0 + 4.5, "", name);
+    fn queue(&mut self, picture: &Picture) {
+        let (top, height) = (self.y + 10.0, QUEUE - 16.0);
+        let (bottom, peak) = (top + height, picture.peak());
+        self.text(MARGIN, top + height / 2.0 + 4.5, "", "queue");
         self.text(LEFT - 12.0, top + 9.0, "quiet right", &peak.to_string());
         self.text(LEFT - 12.0, bottom, "quiet right", "0");
 
         let mut path = format!("M{LEFT} {bottom}");
-        for &(at, level) in steps {
-            let (x, share) = (self.x(at), level as f64 / peak.max(1) as f64);
-            _ = write!(path, "H{x:.1}V{:.1}", bottom - share * HEIGHT);
+        for &(at, length) in &picture.queue {
+            let (x, share) = (self.x(at), length as f64 / peak.max(1) as f64);
+            _ = write!(path, "H{x:.1}V{:.1}", bottom - share * height);
         }
-        let end = self.x(self.end);
-        put! { self, "<path class=\"level\" d=\"{path}H{end:.1}V{bottom}\"/>" }
-        self.y += HEIGHT + 16.0;
+        _ = write!(path, "H{:.1}V{bottom}", self.x(self.span));
+        self.path("level", &path);
+        self.y += QUEUE;
     }
 
-    fn figures(&mut self, figures: &[Figure]) {
-        for Figure { look, name, value } in figures {
-            let y = self.y;
-            if let Some(look) = look {
-                let class = class(*look);
-                put! { self, "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"12\" height=\"12\" rx=\"3\"/>", y - 11.0 }
-            }
-            let indent = if look.is_some() { 18.0 } else { 0.0 };
-            self.text(LEFT + indent, y, "quiet", name);
-            self.text(LEFT + 160.0, y, "", value);
-            self.y += 20.0;
+    fn track(&mut self, track: &Track) {
+        let middle = self.y + 18.0;
+        self.text(LEFT - 12.0, middle + 4.5, "right", track.name);
+        for (at, words) in &track.marks {
+            let (x, top) = (self.x(*at), middle - 6.0);
+            let Some(words) = words else {
+                let circle = format!(r#"cx="{x:.1}" cy="{middle}" r="2""#);
+                _ = writeln!(self.body, r#"<circle class="chance" {circle}/>"#);
+                continue;
+            };
+            self.path("mark", &format!("M{x:.1} {top}l6 11h-12z"));
+            let (x, class) = match words.len() as f64 * CHARACTER + 10.0 {
+                width if x + width <= WIDTH - MARGIN => (x + 10.0, ""),
+                _ => (x - 10.0, "right"),
+            };
+            self.text(x, middle + 5.0, class, words);
         }
+        self.y += TRACK;
     }
-}
 
-/// The name of a look.
-pub fn class(look: Look) -> &'static str {
-    ["done", "late", "failed", "panicked"][index(look)]
+    fn figure(&mut self, (look, name, value): &Figure) {
+        let (mut x, y) = (LEFT, self.y);
+        if let Some(look) = look {
+            let start = format!(r#"<rect class="{}" x="{x}" y="{}""#, look.name(), y - 11.0);
+            _ = writeln!(self.body, r#"{start} width="12" height="12" rx="3"/>"#);
+            x += 18.0;
+        }
+        self.text(x, y, "quiet", name);
+        self.text(LEFT + 160.0, y, "", value);
+        self.y += 20.0;
+    }
 }
 
 fn escape(text: &str) -> String {

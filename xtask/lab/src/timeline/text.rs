@@ -1,21 +1,13 @@
 //! The picture, in a terminal.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::iter::zip;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use textwrap::{Options, WordSplitter};
+use textwrap::{Options, WordSplitter, fill};
 
-use super::picture::{Bar, Figure, Picture, Row, Track, axis_step, index, peak, seconds};
-
-/// What to draw on.
-#[derive(Clone, Copy, Debug)]
-pub struct Paper {
-    /// How many columns there are.
-    pub width: usize,
-    /// Whether there is nothing but ASCII.
-    pub ascii: bool,
-}
+use super::picture::{Picture, Row, seconds};
 
 /// The columns that it takes at least, however narrow the terminal.
 const MIN_WIDTH: usize = 40;
@@ -23,356 +15,241 @@ const MIN_WIDTH: usize = 40;
 /// The rows that there are at most; the other workers are only counted.
 const MAX_ROWS: usize = 32;
 
-/// The lines that a level takes.
-const LEVEL_LINES: usize = 3;
+/// Where the values of the figures begin.
+const INDENT: usize = 23;
 
-/// Draws the picture; its colours are escape sequences.
-pub fn draw(picture: &Picture, paper: Paper) -> String {
-    let width = paper.width.max(MIN_WIDTH);
-    let names = (1..=picture.rows.len().min(MAX_ROWS)).map(|nth| format!("worker {nth}"));
-    let names = Vec::from_iter(names);
-    let tracks = picture.tracks.iter().map(|track| match track {
-        Track::Marks { name, .. } => name.len(),
-        Track::Level { name, steps } => format!("{name} {}", peak(steps)).len(),
-    });
-    let gutter = names.iter().map(String::len).chain(tracks).max();
-    let gutter = gutter.unwrap_or(0);
-    let canvas = Canvas {
-        symbols: if paper.ascii { &ASCII } else { &UNICODE },
-        gutter,
-        columns: width.saturating_sub(gutter + 3),
-        end: picture.span,
-    };
+const PLAIN: Style = Style::new();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
 
-    let title = wrap(&picture.title, "", width);
-    let mut lines = Vec::from_iter(title.iter().map(|line| styled(line, Style::new().bold())));
-    lines.extend(wrap(&picture.caption, "", width));
-    lines.push(String::new());
-    lines.extend(canvas.stop(picture));
-    for (name, row) in names.iter().zip(&picture.rows) {
-        lines.push(canvas.bordered(name, &canvas.row(row, picture)));
-    }
-    let more = picture.rows.len() - names.len();
-    if more > 0 {
-        lines.push(canvas.bordered("", &text(&format!(" and {more} more workers"), DIM)));
-    }
-    for track in &picture.tracks {
-        lines.extend(canvas.track(track));
-    }
-    lines.extend(canvas.axis());
-    lines.push(String::new());
-    let figures = picture.figures.iter();
-    lines.extend(figures.flat_map(|figure| canvas.figure(figure, width)));
-    lines.into_iter().map(|line| line + "\n").collect()
-}
-
-/// What to draw with; arrays of four are for the looks in their order.
-struct Symbols {
-    /// How a bar begins and ends.
-    ends: [char; 2],
-    /// What a bar is filled with.
-    fills: [char; 4],
-    /// What follows the number of a job.
-    endings: [&'static str; 4],
-    idle: char,
-    stop: [char; 2],
-    mark: char,
-    border: char,
-    corner: char,
-    axis: char,
-    tick: char,
-    /// From empty to full.
-    levels: &'static [char],
-}
-
-const UNICODE: Symbols = Symbols {
-    ends: ['▐', '▌'],
-    fills: ['█', '▓', '▒', '░'],
-    endings: ["", "", " ✗", " !"],
-    idle: '·',
-    stop: ['▼', '┊'],
-    mark: '▲',
-    border: '│',
-    corner: '└',
-    axis: '─',
-    tick: '┬',
-    levels: &[' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
-};
-
-const ASCII: Symbols = Symbols {
-    ends: ['[', ']'],
-    fills: ['#', '=', 'x', '!'],
-    endings: ["", "", " x", " !"],
-    idle: '.',
-    stop: ['v', ':'],
-    mark: '^',
-    border: '|',
-    corner: '+',
-    axis: '-',
-    tick: '+',
-    levels: &[' ', '.', ':', '#'],
-};
-
-const COLOURS: [AnsiColor; 4] = [
-    AnsiColor::Cyan,
-    AnsiColor::Yellow,
-    AnsiColor::Red,
-    AnsiColor::Magenta,
+/// What the bars of each look are filled with, and what follows their number.
+const LOOKS: [(char, AnsiColor, &str); 4] = [
+    ('█', AnsiColor::Cyan, ""),
+    ('▓', AnsiColor::Yellow, ""),
+    ('▒', AnsiColor::Red, " ✗"),
+    ('░', AnsiColor::Magenta, " !"),
 ];
 
-const DIM: Style = Style::new().dimmed();
+/// All that is not ASCII, and what is drawn instead.
+const UNICODE: &str = "▐▌█▓▒░·▼┊▲│└─┬✗";
+const ASCII: &str = "[]#=x!.v:^|+-+x";
+
+/// Draws the picture; its colours are escape sequences.
+pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
+    let width = width.max(MIN_WIDTH);
+    let options = Options::new(width).word_splitter(WordSplitter::NoHyphenation);
+    let shown = picture.rows.len().min(MAX_ROWS);
+    let last = format!("worker {shown}");
+    let queue = format!("queue {}", picture.peak());
+    let names = picture.tracks.iter().map(|track| track.name.len());
+    let gutter = names.chain([queue.len()]).fold(last.len(), usize::max);
+    let mut canvas = Canvas {
+        text: String::new(),
+        gutter,
+        columns: width.saturating_sub(gutter + 3),
+        span: picture.span,
+    };
+
+    let title = fill(&picture.title, &options);
+    let caption = fill(&picture.caption, &options);
+    canvas.text += &format!("{BOLD}{title}{BOLD:#}\n{caption}\n\n");
+    if let Some((at, name)) = picture.stop {
+        canvas.marks("", ' ', ('▼', DIM), &[(at, Some(name.into()))]);
+    }
+    for (nth, row) in (1..=shown).zip(&picture.rows) {
+        canvas.row(&format!("worker {nth}"), row, picture.stop);
+    }
+    if let more @ 1.. = picture.rows.len() - shown {
+        let words = format!(" and {more} more workers");
+        let cells = words.chars().map(|character| (character, DIM));
+        canvas.line("", '│', &Vec::from_iter(cells));
+    }
+    if !picture.queue.is_empty() {
+        canvas.queue(&queue, picture, ascii);
+    }
+    for track in &picture.tracks {
+        canvas.marks(track.name, '│', ('▲', BOLD), &track.marks);
+    }
+    canvas.axis(picture);
+
+    canvas.text.push('\n');
+    for (look, name, value) in &picture.figures {
+        let name = format!("{name}:");
+        let name = match look.map(|look| LOOKS[look as usize]) {
+            Some((fill, colour, _)) => {
+                let colour = colour.on_default();
+                format!("{colour}{fill}{fill}{colour:#} {name:<0$}", INDENT - 3)
+            }
+            None => format!("{name:<INDENT$}"),
+        };
+        let indent = " ".repeat(INDENT);
+        let options = options.clone().initial_indent(&name);
+        canvas.text += &fill(value, options.subsequent_indent(&indent));
+        canvas.text.push('\n');
+    }
+    if !ascii {
+        return canvas.text;
+    }
+    let instead = |drawn| match UNICODE.chars().position(|unicode| unicode == drawn) {
+        Some(nth) => char::from(ASCII.as_bytes()[nth]),
+        None => drawn,
+    };
+    canvas.text.chars().map(instead).collect()
+}
 
 /// A character, and how it looks.
 type Cell = (char, Style);
 
-const BLANK: Cell = (' ', Style::new());
-
-/// Columns for the time from 0 to `end`, and one more for what happens at the end.
+/// Columns for the time from 0 to `span`, and one more for what happens at the end.
 struct Canvas {
-    symbols: &'static Symbols,
+    text: String,
+    /// The width of the names.
     gutter: usize,
     columns: usize,
-    end: Duration,
+    span: Duration,
 }
 
 impl Canvas {
     fn column(&self, at: Duration) -> usize {
-        let column = at.as_nanos() * self.columns as u128 / self.end.as_nanos();
+        let column = at.as_nanos() * self.columns as u128 / self.span.as_nanos();
         usize::try_from(column).map_or(self.columns, |column| column.min(self.columns))
     }
 
+    /// At least one column.
+    fn columns(&self, (from, to): (Duration, Duration)) -> (usize, usize) {
+        let from = self.column(from);
+        (from, self.column(to).max(from + 1))
+    }
+
     fn blank(&self) -> Vec<Cell> {
-        vec![BLANK; self.columns + 1]
+        vec![(' ', PLAIN); self.columns + 1]
     }
 
-    fn line(&self, name: &str, border: char, cells: &[Cell]) -> String {
+    fn line(&mut self, name: &str, border: char, cells: &[Cell]) {
         let gutter = self.gutter;
-        let used = cells
-            .iter()
-            .rposition(|cell| cell.0 != ' ')
-            .map_or(0, |last| last + 1);
-        let cells = &cells[..used];
-        format!(
-            "{name:>gutter$} {}{}",
-            styled(&border.to_string(), DIM),
-            paint(cells)
-        )
+        let used = cells.iter().rposition(|cell| cell.0 != ' ');
+        let cells = &cells[..used.map_or(0, |last| last + 1)];
+        _ = write!(self.text, "{name:>gutter$} {DIM}{border}{DIM:#}");
+        for run in cells.chunk_by(|one, next| one.1 == next.1) {
+            let (style, run) = (run[0].1, String::from_iter(run.iter().map(|cell| cell.0)));
+            _ = write!(self.text, "{style}{run}{style:#}");
+        }
+        self.text.push('\n');
     }
 
-    fn bordered(&self, name: &str, cells: &[Cell]) -> String {
-        self.line(name, self.symbols.border, cells)
-    }
-
-    fn row(&self, row: &Row, picture: &Picture) -> Vec<Cell> {
+    fn row(&mut self, name: &str, row: &Row, stop: Option<(Duration, &str)>) {
         let mut cells = self.blank();
-        let (from, to) = (self.column(row.alive.0), self.column(row.alive.1));
-        cells[from..to].fill((self.symbols.idle, DIM));
-        if let Some((at, _)) = picture.stop {
-            cells[self.column(at)] = (self.symbols.stop[1], DIM);
+        cells[self.column(row.alive.0)..self.column(row.alive.1)].fill(('·', DIM));
+        if let Some((at, _)) = stop {
+            cells[self.column(at)] = ('┊', DIM);
         }
-        for bar in &row.bars {
-            self.bar(&mut cells, bar);
-        }
-        for bar in &row.bars {
-            self.label_beside(&mut cells, bar);
-        }
-        cells
-    }
-
-    /// A bar has at least one column; its number is in it if there is room.
-    fn bar(&self, cells: &mut [Cell], bar: &Bar) {
-        let (from, to) = self.columns_of(bar);
-        let (look, bar_cells) = (index(bar.look), &mut cells[from..to]);
-        bar_cells.fill((self.symbols.fills[look], COLOURS[look].on_default()));
-        if let [first, .., last] = bar_cells {
-            [first.0, last.0] = self.symbols.ends;
-        }
-        let mut label = text(&self.label(bar), Style::new().bold());
-        if label.len() + 4 <= bar_cells.len() {
-            label.insert(0, BLANK);
-            label.push(BLANK);
-        }
-        if label.len() < bar_cells.len() {
-            let start = (bar_cells.len() - label.len()).div_ceil(2);
-            bar_cells[start..start + label.len()].copy_from_slice(&label);
-        }
-    }
-
-    /// A number that has no room in its bar goes to the right of it, or else to the left, if the
-    /// worker is idle there and a column stays free between it and the next bar.
-    fn label_beside(&self, cells: &mut [Cell], bar: &Bar) {
-        let (from, to) = self.columns_of(bar);
-        let label = text(&self.label(bar), Style::new().bold());
-        if label.len() < to - from {
-            return;
-        }
-        let right = Some((to, to..to + label.len() + 1));
-        let left = from.checked_sub(label.len());
-        let left = left.map(|start| (start, start.saturating_sub(1)..from));
-        for (start, room) in [right, left].into_iter().flatten() {
-            let free = |cell: &Cell| cell.0 == self.symbols.idle || *cell == BLANK;
-            let is_free = |column| cells.get(column).is_none_or(free);
-            if room.into_iter().all(is_free)
-                && let Some(beside) = cells.get_mut(start..start + label.len())
-            {
-                return beside.copy_from_slice(&label);
+        let mut idle_from = 0;
+        for (nth, bar) in row.bars.iter().enumerate() {
+            let (from, to) = self.columns(bar.time);
+            let next = row.bars.get(nth + 1).map(|next| self.column(next.time.0));
+            let idle_to = next.unwrap_or(cells.len());
+            let (fill, colour, ending) = LOOKS[bar.look as usize];
+            let bar_cells = &mut cells[from..to];
+            bar_cells.fill((fill, colour.on_default()));
+            if let [first, .., last] = bar_cells {
+                (first.0, last.0) = ('▐', '▌');
             }
-        }
-    }
-
-    fn columns_of(&self, bar: &Bar) -> (usize, usize) {
-        let from = self.column(bar.time.0);
-        (from, self.column(bar.time.1).max(from + 1))
-    }
-
-    fn label(&self, bar: &Bar) -> String {
-        format!("{}{}", bar.number, self.symbols.endings[index(bar.look)])
-    }
-
-    /// The line above the workers that says when the pool was stopped.
-    fn stop(&self, picture: &Picture) -> Option<String> {
-        let (at, name) = picture.stop?;
-        let mut cells = self.blank();
-        cells[self.column(at)] = (self.symbols.stop[0], DIM);
-        self.label_mark(&mut cells, at, name);
-        Some(self.line("", ' ', &cells))
-    }
-
-    fn track(&self, track: &Track) -> Vec<String> {
-        match track {
-            Track::Marks {
-                name,
-                marks,
-                chances,
-            } => vec![self.bordered(name, &self.marks(marks, chances))],
-            Track::Level { name, steps } => self.level(name, steps),
-        }
-    }
-
-    fn marks(&self, marks: &[(Duration, String)], chances: &[Duration]) -> Vec<Cell> {
-        let mut cells = self.blank();
-        for &at in chances {
-            cells[self.column(at)] = (self.symbols.idle, DIM);
-        }
-        for &(at, _) in marks {
-            cells[self.column(at)] = (self.symbols.mark, Style::new().bold());
-        }
-        for (at, label) in marks {
-            self.label_mark(&mut cells, *at, label);
-        }
-        cells
-    }
-
-    /// Writes to the right of a mark, or else to the left, or if there is no room, not at all.
-    fn label_mark(&self, cells: &mut [Cell], at: Duration, label: &str) {
-        let label = text(label, Style::new());
-        let column = self.column(at);
-        let right = column + 1..column + 1 + label.len();
-        let left = column.saturating_sub(label.len())..column;
-        for place in [right, left] {
-            if let Some(place) = cells.get_mut(place)
-                && place.len() == label.len()
-                && place.iter().all(|cell| *cell == BLANK)
-            {
-                return place.copy_from_slice(&label);
+            let mut label = format!("{}{ending}", bar.number);
+            if label.chars().count() + 4 <= to - from {
+                label = format!(" {label} ");
             }
-        }
-    }
-
-    /// The most in each column's time, as a chart of a few lines.
-    fn level(&self, name: &str, steps: &[(Duration, usize)]) -> Vec<String> {
-        let mut most = vec![0; self.columns + 1];
-        let ends = steps.iter().skip(1).map(|&(at, _)| at).chain([self.end]);
-        for (&(from, level), to) in steps.iter().zip(ends) {
-            let (from, to) = (self.column(from), self.column(to));
-            for column in &mut most[from..to.max(from + 1)] {
-                *column = level.max(*column);
-            }
-        }
-        let peak = peak(steps);
-        let levels = self.symbols.levels;
-        let full = levels.len() - 1;
-        let line = |line: usize| {
-            let below = (LEVEL_LINES - 1 - line) * full;
-            let cell = |&level: &usize| {
-                let height = (level * LEVEL_LINES * full).div_ceil(peak.max(1));
-                (
-                    levels[height.saturating_sub(below).min(full)],
-                    AnsiColor::Blue.on_default(),
-                )
+            // In the bar, or else after it, or else before it, with a column left free.
+            let length = label.chars().count();
+            let start = if from + length < to {
+                Some(from + (to - from - length).div_ceil(2))
+            } else if to + length < idle_to {
+                Some(to)
+            } else {
+                (idle_from + length < from).then(|| from - length)
             };
-            let name = match line {
-                0 => format!("{name} {peak}"),
-                line if line + 1 == LEVEL_LINES => "0".into(),
-                _ => String::new(),
+            idle_from = to;
+            if let Some(start) = start {
+                put(&mut cells, start, &label, BOLD);
+                idle_from = to.max(start + length);
+            }
+        }
+        self.line(name, '│', &cells);
+    }
+
+    /// Marks, each with its words to the right, or else to the left, or if there is no room, without.
+    fn marks(
+        &mut self,
+        name: &str,
+        border: char,
+        mark: Cell,
+        marks: &[(Duration, Option<String>)],
+    ) {
+        let mut cells = self.blank();
+        for (at, words) in marks {
+            let mark = words.as_ref().map_or(('·', DIM), |_| mark);
+            cells[self.column(*at)] = mark;
+        }
+        for (at, words) in marks {
+            let words = words.as_deref().unwrap_or_default();
+            let (column, length) = (self.column(*at), words.chars().count());
+            let is_free = |start: &usize| {
+                let room = cells.get(*start..start + length);
+                room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' '))
             };
-            self.bordered(&name, &Vec::from_iter(most.iter().map(cell)))
+            let starts = [Some(column + 1), column.checked_sub(length)];
+            if let Some(start) = starts.into_iter().flatten().find(is_free) {
+                put(&mut cells, start, words, PLAIN);
+            }
+        }
+        self.line(name, border, &cells);
+    }
+
+    /// The longest queue in each column's time, as a chart of three lines.
+    fn queue(&mut self, name: &str, picture: &Picture, ascii: bool) {
+        let levels = match ascii {
+            false => &[' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][..],
+            true => &[' ', '.', ':', '#'],
         };
-        (0..LEVEL_LINES).map(line).collect()
-    }
-
-    fn axis(&self) -> [String; 2] {
-        let step = axis_step(self.end * 10 / u32::try_from(self.columns).unwrap_or(u32::MAX));
-        let mut axis = vec![(self.symbols.axis, DIM); self.columns + 1];
-        let mut labels = self.blank();
-        for nth in 0.. {
-            let at = step * nth;
-            if at > self.end {
-                break;
+        let (full, peak) = (levels.len() - 1, picture.peak().max(1));
+        let mut longest = vec![0; self.columns + 1];
+        let ends = picture.queue.iter().skip(1).map(|&(at, _)| at);
+        for (&(from, length), to) in zip(&picture.queue, ends.chain([self.span])) {
+            let (from, to) = self.columns((from, to));
+            for column in &mut longest[from..to] {
+                *column = length.max(*column);
             }
-            let column = self.column(at);
-            axis[column] = (self.symbols.tick, DIM);
-            let label = text(&seconds(at), DIM);
-            let start = column.min(labels.len() - label.len());
-            labels[start..start + label.len()].copy_from_slice(&label);
         }
-        [
-            self.line("", self.symbols.corner, &axis),
-            self.line("", ' ', &labels),
-        ]
+        for (name, below) in [(name, 2 * full), ("", full), ("0", 0)] {
+            let cell = |&length: &usize| {
+                let height = (length * 3 * full).div_ceil(peak);
+                let level = height.saturating_sub(below).min(full);
+                (levels[level], AnsiColor::Blue.on_default())
+            };
+            self.line(name, '│', &Vec::from_iter(longest.iter().map(cell)));
+        }
     }
 
-    fn figure(&self, figure: &Figure, width: usize) -> Vec<String> {
-        let swatch = figure.look.map(index).map(|look| {
-            let fill = self.symbols.fills[look];
-            styled(&format!("{fill}{fill}"), COLOURS[look].on_default()) + " "
-        });
-        let name_width = FIGURE_INDENT - if swatch.is_some() { 3 } else { 0 };
-        let name = format!("{:<name_width$}", format!("{}:", figure.name));
-        let name = swatch.unwrap_or_default() + &name;
-        let indent = " ".repeat(FIGURE_INDENT);
-        let mut lines = wrap(&figure.value, &indent, width);
-        if let Some(first) = lines.first_mut() {
-            first.replace_range(..FIGURE_INDENT, &name);
+    fn axis(&mut self, picture: &Picture) {
+        let mut axis = vec![('─', DIM); self.columns + 1];
+        let mut labels = self.blank();
+        let columns = u32::try_from(self.columns).unwrap_or(u32::MAX);
+        for at in picture.axis(self.span * 10 / columns) {
+            let (column, label) = (self.column(at), seconds(at));
+            axis[column] = ('┬', DIM);
+            put(
+                &mut labels,
+                column.min(axis.len() - label.len()),
+                &label,
+                DIM,
+            );
         }
-        lines
+        self.line("", '└', &axis);
+        self.line("", ' ', &labels);
     }
 }
 
-/// Where the values of the figures begin.
-const FIGURE_INDENT: usize = 23;
-
-fn text(text: &str, style: Style) -> Vec<Cell> {
-    text.chars().map(|character| (character, style)).collect()
-}
-
-fn styled(text: &str, style: Style) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// The characters, with escape sequences where the style changes.
-fn paint(cells: &[Cell]) -> String {
-    let runs = cells.chunk_by(|one, next| one.1 == next.1);
-    let paint = |run: &[Cell]| styled(&run.iter().map(|cell| cell.0).collect::<String>(), run[0].1);
-    runs.map(paint).collect()
-}
-
-/// Breaks between words, with `indent` before each line.
-fn wrap(words: &str, indent: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width)
-        .initial_indent(indent)
-        .subsequent_indent(indent);
-    let options = options.word_splitter(WordSplitter::NoHyphenation);
-    let lines = textwrap::wrap(words, options);
-    lines.into_iter().map(Cow::into_owned).collect()
+fn put(cells: &mut [Cell], start: usize, text: &str, style: Style) {
+    for (cell, character) in zip(&mut cells[start..], text.chars()) {
+        *cell = (character, style);
+    }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::picture::{Picture, Track};
-use super::svg::class;
 
 /// The picture as the text of a trace file: a process with a thread for each worker.
 pub fn draw(picture: &Picture) -> String {
+    let metadata = |name, thread, args| event("M", name, Duration::ZERO, thread, "args", args);
+    let instant = |name: &str, at| event("i", name, at, 0, "s", "p".into()); // of the whole process
     let title = json!({ "name": picture.title });
     let mut events = vec![metadata("process_name", 0, title)];
     for (worker, row) in (1..).zip(&picture.rows) {
@@ -16,47 +17,32 @@ pub fn draw(picture: &Picture) -> String {
         events.push(metadata("thread_name", worker, name));
         let index = json!({ "sort_index": worker });
         events.push(metadata("thread_sort_index", worker, index));
-        for bar in &row.bars {
+        events.extend(row.bars.iter().map(|bar| {
             let (from, to) = bar.time;
-            let mut event = event("X", &format!("job {}", bar.number), from, worker);
-            event["cat"] = class(bar.look).into();
-            event["dur"] = microseconds(to.saturating_sub(from));
-            events.push(event);
-        }
+            let duration = microseconds(to.saturating_sub(from));
+            let name = format!("job {}", bar.number);
+            let mut event = event("X", &name, from, worker, "dur", duration);
+            event["cat"] = bar.look.name().into();
+            event
+        }));
     }
-    for track in &picture.tracks {
-        match track {
-            Track::Marks { name, marks, .. } => {
-                let name = |label| format!("{name} {label}").trim_end().to_owned();
-                events.extend(marks.iter().map(|(at, label)| instant(&name(label), *at)));
-            }
-            Track::Level { name, steps } => events.extend(steps.iter().map(|&(at, level)| {
-                let mut event = event("C", name, at, 0);
-                event["args"] = json!({ "jobs": level });
-                event
-            })),
-        }
+    let length = |&(at, length)| event("C", "queue", at, 0, "args", json!({ "jobs": length }));
+    events.extend(picture.queue.iter().map(length));
+    for Track { name, marks } in &picture.tracks {
+        events.extend(marks.iter().filter_map(|(at, words)| {
+            let name = format!("{name} {}", words.as_ref()?);
+            Some(instant(name.trim_end(), *at))
+        }));
     }
     events.extend(picture.stop.map(|(at, name)| instant(name, at)));
     let trace = json!({ "displayTimeUnit": "ms", "traceEvents": events });
     format!("{trace:#}\n")
 }
 
-fn event(phase: &str, name: &str, at: Duration, thread: usize) -> Value {
-    json!({ "ph": phase, "name": name, "ts": microseconds(at), "pid": 1, "tid": thread })
-}
-
-fn metadata(name: &str, thread: usize, args: Value) -> Value {
-    let mut event = event("M", name, Duration::ZERO, thread);
-    event["args"] = args;
-    event
-}
-
-/// A moment of the whole process.
-fn instant(name: &str, at: Duration) -> Value {
-    let mut event = event("i", name, at, 0);
-    event["s"] = "p".into();
-    event
+/// An event with one field that only its phase has.
+fn event(phase: &str, name: &str, at: Duration, thread: usize, key: &str, value: Value) -> Value {
+    let at = microseconds(at);
+    json!({ "ph": phase, "name": name, "ts": at, "pid": 1, "tid": thread, key: value })
 }
 
 /// The format's unit of time.
