@@ -152,12 +152,11 @@ impl Scenario {
     }
 
     fn interval(&self, job: usize) -> Duration {
+        let pause = seconds(self.pause.unwrap_or(0.0));
         match (job - 1).checked_rem(self.jobs()) {
             _ if job == 1 => Duration::ZERO,
             Some(0) => self.rest.unwrap_or_default(),
-            Some(nth) if nth == self.jobs() / 2 => {
-                self.interval + seconds(self.pause.unwrap_or(0.0))
-            }
+            Some(nth) if nth == self.jobs() / 2 => self.interval + pause,
             _ => self.interval,
         }
     }

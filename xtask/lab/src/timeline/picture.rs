@@ -60,12 +60,15 @@ impl Look {
     }
 }
 
-/// Moments of one kind, each with a few words or none; without `Some`, when there could have been one.
+/// Moments of one kind.
 #[derive(Debug)]
 pub struct Track {
     pub name: &'static str,
-    pub marks: Vec<(Duration, Option<String>)>,
+    pub marks: Vec<Mark>,
 }
+
+/// A moment with a few words; `None` where something could have happened, and did not.
+pub type Mark = (Duration, Option<String>);
 
 /// A line beneath the picture: the bars that it is about, its name, and its value.
 pub type Figure = (Option<Look>, &'static str, String);
@@ -140,11 +143,10 @@ impl Picture {
             let at = period.checked_mul(nth)?;
             (at <= self.span).then_some((at, None))
         };
+        let mark = |(at, happened)| (at, Some(words(happened)));
         let tracks = tracks.into_iter().map(|(name, moments)| {
             let ticks = (1..).map_while(tick);
-            let marks = moments.into_iter();
-            let marks = marks.map(|(at, happened)| (at, Some(words(happened))));
-            let marks = ticks.chain(marks).collect();
+            let marks = ticks.chain(moments.into_iter().map(mark)).collect();
             Track { name, marks }
         });
         tracks.collect()

@@ -83,9 +83,7 @@ pub fn draw(picture: &Picture) -> String {
         page.figure(figure);
     }
 
-    let Page {
-        body, y: height, ..
-    } = page;
+    let (height, body) = (page.y, page.body);
     let (title, description) = (escape(&picture.title), escape(&describe(picture)));
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title description">

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSplitter, fill};
 
-use super::picture::{Picture, Row, seconds};
+use super::picture::{Mark, Picture, Row, seconds};
 
 /// The columns that it takes at least, however narrow the terminal.
 const MIN_WIDTH: usize = 40;
@@ -177,13 +177,7 @@ impl Canvas {
     }
 
     /// Marks, each with its words to the right, or else to the left, or if there is no room, without.
-    fn marks(
-        &mut self,
-        name: &str,
-        border: char,
-        mark: Cell,
-        marks: &[(Duration, Option<String>)],
-    ) {
+    fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
         let mut cells = self.blank();
         for (at, words) in marks {
             let mark = words.as_ref().map_or(('·', DIM), |_| mark);
@@ -235,13 +229,9 @@ impl Canvas {
         let columns = u32::try_from(self.columns).unwrap_or(u32::MAX);
         for at in picture.axis(self.span * 10 / columns) {
             let (column, label) = (self.column(at), seconds(at));
+            let start = column.min(axis.len() - label.len());
             axis[column] = ('┬', DIM);
-            put(
-                &mut labels,
-                column.min(axis.len() - label.len()),
-                &label,
-                DIM,
-            );
+            put(&mut labels, start, &label, DIM);
         }
         self.line("", '└', &axis);
         self.line("", ' ', &labels);
