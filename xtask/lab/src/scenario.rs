@@ -85,10 +85,10 @@ pub struct Scenario {
     pub shows_replies: bool,
 }
 
-/// More jobs than this are not drawn.
+/// Runs with more jobs are not drawn.
 const MAX_JOBS: usize = 10_000;
 
-/// Nor more time.
+/// Nor are longer ones.
 const MAX_TIME: Duration = Duration::from_secs(100_000);
 
 impl Scenario {

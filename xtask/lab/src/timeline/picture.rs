@@ -21,7 +21,7 @@ pub struct Picture {
     pub span: Duration,
     /// The workers, in the order of the first job they took.
     pub rows: Vec<Row>,
-    /// From when on how many jobs wait; empty if the queue is not shown.
+    /// The length of the queue from each time on; empty if the queue is not shown.
     pub queue: Vec<(Duration, usize)>,
     pub tracks: Vec<Track>,
     /// When the pool was stopped, and what that is called.
@@ -260,7 +260,7 @@ fn rows(scenario: &Scenario, run: &Run) -> Vec<Row> {
     rows
 }
 
-/// From when on how many jobs were submitted and not started, where jobs wait by design.
+/// From each time on, the number of jobs that were submitted and not started.
 fn queue(scenario: &Scenario, run: &Run) -> Vec<(Duration, usize)> {
     let mut lengths = BTreeMap::new();
     let mut length = 0_isize; // below 0 while a job has started, and its `submit` has not returned
@@ -297,6 +297,7 @@ fn caption(scenario: &Scenario) -> String {
     let fail = scenario.fail.filter(there_is);
     let panic = scenario.panic.filter(there_is);
     let (rate, timeout) = (scenario.rate, scenario.timeout);
+    let every_third = scenario.every_third_fails;
     let stops = scenario.on_failure == Some(OnFailure::Stop);
     let conditions = [
         rest,
@@ -304,7 +305,7 @@ fn caption(scenario: &Scenario) -> String {
         rate.map(|rate| format!("at most {rate} started a second")),
         pause.map(|pause| format!("none for {pause} s after half of them")),
         timeout.map(|time| format!("cancelled after {time} s")),
-        (scenario.every_third_fails).then(|| "every third fails".into()),
+        every_third.then(|| "every third fails".into()),
         fail.map(|job| format!("job {job} fails")),
         panic.map(|job| format!("job {job} panics")),
         stops.then(|| "the first failure stops it".into()),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::picture::{Bar, Figure, Look, Picture, Row, Track, seconds};
 
-/// All lengths are in pixels at the size that the picture has by itself.
+/// Lengths are in pixels, at the picture's own size.
 const WIDTH: f64 = 880.0;
 const LEFT: f64 = 108.0;
 const RIGHT: f64 = 36.0;
 const MARGIN: f64 = 20.0;
 
-/// What a character takes of the width of a line, about.
+/// The approximate width of a character.
 const CHARACTER: f64 = 7.4;
 
 /// Legible on light and on dark pages, whose colours are those that GitHub uses.
@@ -51,7 +51,7 @@ text, .mark { fill: #f0f6fc; }
 }
 ";
 
-/// What a track and the queue take of the height.
+/// The height of a track, and of the queue.
 const TRACK: f64 = 32.0;
 const QUEUE: f64 = 70.0;
 
@@ -98,7 +98,7 @@ pub fn draw(picture: &Picture) -> String {
     )
 }
 
-/// In words, what a picture cannot tell everyone.
+/// The picture in words, for those who cannot see it.
 fn describe(picture: &Picture) -> String {
     let mut words = format!("{}.", picture.caption);
     for (nth, row) in (1..).zip(&picture.rows) {
@@ -121,7 +121,7 @@ fn describe(picture: &Picture) -> String {
 /// What is drawn so far.
 struct Page {
     body: String,
-    /// Down to where.
+    /// Where the next row begins.
     y: f64,
     /// The time that the width stands for.
     span: Duration,

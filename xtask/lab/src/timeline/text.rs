@@ -9,10 +9,10 @@ use textwrap::{Options, WordSplitter, fill};
 
 use super::picture::{Mark, Picture, Row, seconds};
 
-/// The columns that it takes at least, however narrow the terminal.
+/// Minimum number of columns, however narrow the terminal.
 const MIN_WIDTH: usize = 40;
 
-/// The rows that there are at most; the other workers are only counted.
+/// Maximum number of rows; further workers are only counted.
 const MAX_ROWS: usize = 32;
 
 /// Where the values of the figures begin.
@@ -30,7 +30,7 @@ const LOOKS: [(char, AnsiColor, &str); 4] = [
     ('░', AnsiColor::Magenta, " !"),
 ];
 
-/// All that is not ASCII, and what is drawn instead.
+/// The characters that are not ASCII, and what replaces them.
 const UNICODE: &str = "▐▌█▓▒░·▼┊▲│└─┬✗";
 const ASCII: &str = "[]#=x!.v:^|+-+x";
 
@@ -158,7 +158,7 @@ impl Canvas {
             if label.chars().count() + 4 <= to - from {
                 label = format!(" {label} ");
             }
-            // In the bar, or else after it, or else before it, with a column left free.
+            // Inside the bar if it has room, otherwise after it, otherwise before it.
             let length = label.chars().count();
             let start = if from + length < to {
                 Some(from + (to - from - length).div_ceil(2))
@@ -176,7 +176,7 @@ impl Canvas {
         self.line(name, '│', &cells);
     }
 
-    /// Marks, each with its words to the right, or else to the left, or if there is no room, without.
+    /// Each mark has its words to its right or, if only that has room, to its left.
     fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
         let mut cells = self.blank();
         for (at, words) in marks {
