@@ -310,7 +310,7 @@ fn a_trace_is_written_to_the_file() {
     assert!(message.starts_with("xtask: cannot write "), "{message}");
 }
 
-/// Or else it would be drawn as short as the queue is, and not as long as there are jobs.
+/// The conductor gives the queue room for all jobs: with less, the picture would show less.
 #[test]
 fn the_queue_is_drawn_in_full_however_long() {
     let mut dispatcher = step("dispatcher");

@@ -195,7 +195,7 @@ impl Page {
         }
     }
 
-    /// A bar; its number is in it if there is room, or else to the right or to the left of it.
+    /// A bar; its number is in it if there is room, otherwise to the right or to the left of it.
     fn bar(&mut self, bar: &Bar, idle: (Duration, Duration), y: f64, height: f64) {
         let (from, to) = (self.x(bar.time.0), self.x(bar.time.1));
         let (x, width) = (from + 0.75, (to - from - 1.5).max(1.0));

@@ -198,7 +198,7 @@ impl Canvas {
         }
     }
 
-    /// A number that has no room in its bar goes to the right of it, or else to the left, if the
+    /// A number that has no room in its bar goes to the right of it, otherwise to the left, if the
     /// worker is idle there and a column stays free between it and the next bar.
     fn label_beside(&self, cells: &mut [Cell], bar: &Bar) {
         let (from, to) = self.columns_of(bar);
@@ -263,7 +263,7 @@ impl Canvas {
         cells
     }
 
-    /// Writes to the right of a mark, or else to the left, or if there is no room, not at all.
+    /// Writes to the right of a mark, otherwise to the left, and without room not at all.
     fn label_mark(&self, cells: &mut [Cell], at: Duration, label: &str) {
         let label = text(label, Style::new());
         let column = self.column(at);
