@@ -1,4 +1,4 @@
-//! Printing to whoever still listens.
+//! Printing, and ending with an error.
 
 use std::error::Error;
 use std::fmt::Display;

@@ -181,7 +181,7 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
 }
 
 thread_local! {
-    /// The worker and the job that this thread is, and has in hand.
+    /// The id of the worker on this thread, and the job that it has in flight.
     static IN_FLIGHT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
@@ -324,7 +324,7 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
         let (pool, results) = pool.start(work(&harness), observe);
 
         let consume = async {
-            let results = results; // dropped once nobody reads any more
+            let results = results; // dropped after the last read
             for _ in 0..script.reads {
                 let Ok((job, outcome)) = results.recv().await else {
                     return;

@@ -21,7 +21,7 @@ use xtask::run::above_zero;
 
 use crate::harness::{Time, play};
 use crate::pools::Adapter;
-use crate::script::{Job, Script};
+use crate::script::Script;
 use crate::steps::Step;
 
 /// How long to go on, and where to begin.
@@ -210,12 +210,8 @@ impl Failure {
             let mut runs =
                 iter::repeat_n(script, tries).take_while(|_| begin.elapsed() < SHRINKING);
             let found = runs.find_map(|script| self::violation(step, script, patience).err());
-            found
-                .filter(|found| kind(found) == wanted)
-                .is_some_and(|found| {
-                    violation = found;
-                    true
-                })
+            let found = found.filter(|found| kind(found) == wanted);
+            found.inspect(|found| violation.clone_from(found)).is_some()
         };
         let script = shrink::shrink(script, &step.guarantees, fails);
         Self {
@@ -238,20 +234,7 @@ impl fmt::Display for Failure {
         writeln!(f, "{step}, seed {seed}: {violation}")?;
         writeln!(f, "with this script, shrunk from that of the seed:")?;
         for (number, job) in (1..).zip(&script.jobs) {
-            let Job {
-                interval,
-                yields,
-                duration,
-                outcome,
-                ..
-            } = job;
-            let waits_for = script
-                .waits_for(number)
-                .map_or(String::new(), |job| format!(", waits for job {job}"));
-            writeln!(
-                f,
-                "job {number}: submitted {interval:?} later, yields {yields} times{waits_for}, takes {duration:?}, {outcome:?}"
-            )?;
+            writeln!(f, "job {number}: {job:?}")?;
         }
         let settings = Script {
             jobs: Vec::new(),

@@ -227,7 +227,7 @@ fn no_job_is_lost() {
     }
     test("cancellation", &and(&[submitted(3), Event::Stop, back(3)])).right();
     test("cancellation", &and(&[submitted(3), Event::Stop])).wrong("job 3 was lost");
-    test("cancellation", &and(&[back(3)])).wrong("job 3 was lost"); // nobody had cancelled
+    test("cancellation", &and(&[back(3)])).wrong("job 3 was lost"); // it was not cancelled
     test("rate-limited", &and(&[Event::Stop, back(3)])).right();
     test("rate-limited", &and(&[Event::Stop])).wrong("job 3 was lost");
     test("dispatcher", &and(&[Event::Stop, back(3)])).right();
@@ -242,7 +242,7 @@ fn no_job_is_lost() {
     let submitted_later = [&[submitted(3)], &refused[..]].concat();
     test("cancellation", &submitted_later).wrong("job 3 was lost");
 
-    // Nobody reads more than one result.
+    // Only one result is read.
     let unread = |step| test(step, &done(1, 1)).script(|script| script.reads = 1);
     unread("waitgroup").right();
     test("waitgroup", &done(1, 1))

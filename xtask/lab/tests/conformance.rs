@@ -37,7 +37,7 @@ fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
     }
 }
 
-/// What happened so far. Jobs, and whoever reads their results, can wait for more.
+/// What happened so far. A job, or the reader of results, can wait for more.
 struct Log {
     events: Mutex<Vec<Event>>,
     grown: Condvar,
@@ -279,7 +279,7 @@ fn every_job_is_done_once_at_any_capacity() {
 }
 
 /// While every worker is busy, the queue takes as many jobs as it has room for. Where the pool takes jobs from an
-/// iterator, it has one more in hand.
+/// iterator, it holds one more.
 #[test]
 fn as_many_jobs_wait_as_the_capacity_and_no_more() {
     for step in steps() {

@@ -134,7 +134,7 @@ pub fn play(
     })
 }
 
-/// Gives tasks the time to end that nobody waits for: aborted ones end when it is their turn.
+/// Waits for tasks that the pool does not join. Aborted tasks end when it is their turn.
 async fn settle(deadline: Duration) {
     for _ in 0..10 {
         yield_now().await;

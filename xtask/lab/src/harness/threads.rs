@@ -110,7 +110,7 @@ impl Threads for Harness {
         }
         let mut conductor = self.conductor();
         match event {
-            Event::Ended { .. } => return, // nobody waits for it, so its time is left to chance
+            Event::Ended { .. } => return, // at no certain time: the conductor does not wait for it
             Event::Result { .. } => {
                 conductor.results_due = conductor.results_due.map(|due| due.saturating_sub(1));
             }
@@ -157,11 +157,11 @@ pub fn play(
         started: Condvar::new(),
     });
     let thread = thread::Builder::new().name("pool".into());
-    let host = harness.clone();
+    let player = harness.clone();
     let thread = thread.spawn(move || {
-        let ended = super::run(|| pool(&script, host.clone()));
-        host.conductor().ended = Some(ended);
-        host.moved.notify_one();
+        let ended = super::run(|| pool(&script, player.clone()));
+        player.conductor().ended = Some(ended);
+        player.moved.notify_one();
     });
     thread.map_err(|error| error.to_string())?; // never joined: it may be stuck
 

@@ -1,4 +1,4 @@
-//! Makes a failing script simpler, until nobody would mind reading it.
+//! Makes a failing script simpler, so that a person can read it.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use errors::OnFailure;
 use crate::guarantees::{Guarantees, Stop};
 use crate::script::{Job, MILLISECOND, Outcome, Script, When};
 
-/// The simplest script found for which `fails` still holds: it is asked of one simpler script after another.
+/// The simplest script found that still fails. Tries one simpler script after another.
 pub fn shrink(
     mut script: Script,
     guarantees: &Guarantees,
