@@ -10,7 +10,8 @@ pub enum Event {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// A task returned an error or panicked.
+    /// A task returned an error or panicked. In a program that is built with `panic = "abort"`, a panic
+    /// ends the program instead.
     Failed {
         /// The worker's id, from 1.
         worker: usize,

@@ -29,7 +29,7 @@ impl Pool {
     /// Starts the workers.
     ///
     /// `observe` runs on their threads, and gets the errors and panics of tasks as [`Event::Failed`].
-    /// If it panics, that event is lost and nothing else.
+    /// They may come from several workers at once. If it panics, that event is lost and nothing else.
     ///
     /// # Errors
     ///

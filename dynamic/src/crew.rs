@@ -59,9 +59,9 @@ where
         }
     }
 
-    /// Starts as many workers as are missing, in place of those that have ended without being retired.
+    /// Starts workers until there are as many as are to stay: after a panic, one is missing.
     pub fn refill(&mut self) {
-        while self.tasks.len() < self.size + self.retirements.len() {
+        while self.tasks.len() < self.size {
             self.last_id += 1;
             let worker = (self.worker)(self.last_id, self.retirements.clone());
             self.tasks.spawn(worker);

@@ -25,7 +25,8 @@ pub enum Event {
         /// The worker's id, from 1.
         worker: usize,
     },
-    /// A job has panicked and ended its worker, which another worker replaces.
+    /// A job has panicked and ended its worker, which another worker replaces. In a program that is
+    /// built with `panic = "abort"`, a panic ends the program instead.
     Panicked {
         /// The message of the panic.
         message: String,

@@ -52,6 +52,7 @@ impl Pool {
     ///
     /// `work` gets the worker's id, from 1 and never used again, and the job. A panic in `work` becomes
     /// an [`Event::Panicked`]: its job has no result, and another worker replaces the one that it ended.
+    /// A panic as a worker drops its `work` is reported in the same way, and no worker replaces it.
     /// `observe` gets one event at a time. If it panics, that event is lost and nothing else.
     ///
     /// If the results are dropped, the pool ends as soon as a worker has another result: the jobs in the
@@ -59,7 +60,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with timers.
+    /// Outside of a tokio runtime, and in one without timers, with tokio's own message.
     pub fn start<J, R, W>(
         self,
         work: impl Fn(usize, J) -> W + Clone + Send + 'static,
@@ -160,7 +161,8 @@ impl<J> RunningPool<J> {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the job, if the results were dropped and a worker has noticed.
+    /// [`Refused`], with the job, if the results were dropped and a worker has noticed, or the runtime
+    /// has shut down.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         let sent = self.submit.send(job).await;
         sent.map_err(|SendError(job)| Refused(job))
@@ -173,8 +175,9 @@ impl<J> RunningPool<J> {
 
     /// Closes the queue, and waits until every job in it is done and every worker has ended.
     ///
-    /// Waits for ever if more results wait than there is room for and they are not read, and if a job of
-    /// this pool awaits it. If the runtime shuts down meanwhile, this returns, and the jobs are lost.
+    /// If the results were dropped, the jobs in the queue are dropped instead. Waits for ever if more
+    /// results wait than there is room for and they are not read, and if a job of this pool awaits it.
+    /// If the runtime shuts down meanwhile, this returns, and the jobs are lost.
     pub async fn stop(self) {
         drop(self.submit);
         _ = self.scaler.await; // an error: the runtime is shutting down
