@@ -28,6 +28,19 @@ pub fn root() -> io::Result<PathBuf> {
     folder.map(PathBuf::from).ok_or_else(missing)
 }
 
+/// The text with this key in a message of `cargo build --message-format=json`, if it has one; of several, the first.
+pub fn text(message: &str, key: &str) -> Option<String> {
+    let (_, rest) = message.split_once(&format!("\"{key}\":\""))?;
+    let (mut text, mut rest) = (String::new(), rest.chars());
+    loop {
+        match rest.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(rest.next()?), // names and paths have quotes and backslashes at most
+            other => text.push(other),
+        }
+    }
+}
+
 /// Becomes the lab's program: cargo builds and runs it as `how` says, with `arguments`.
 ///
 /// # Errors
@@ -51,4 +64,19 @@ fn replace_with(command: &mut Command) -> Result<(), Box<dyn Error>> {
     ctrlc::set_handler(|| {})?; // the other program decides
     let status = command.status()?;
     std::process::exit(status.code().unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_a_message_ends_at_its_own_quote() {
+        let message =
+            r#"{"target":{"name":"basic"},"executable":"C:\\a \"b\"\\c.exe","other":null}"#;
+        assert_eq!(text(message, "name").as_deref(), Some("basic"));
+        let path = text(message, "executable");
+        assert_eq!(path.as_deref(), Some(r#"C:\a "b"\c.exe"#));
+        assert_eq!(text(message, "other"), None);
+    }
 }

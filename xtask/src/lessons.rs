@@ -19,7 +19,6 @@ use std::thread;
 use std::time::Instant;
 
 use similar::TextDiff;
-use tempfile::NamedTempFile;
 
 use self::experiment::{Claim, Edited, Laboratory};
 use self::page::{Block, Page};
@@ -27,6 +26,7 @@ use self::workspace::Workspace;
 use crate::cargo;
 use crate::deadline;
 use crate::exercise::parts::Exercise;
+use crate::files::{move_file, write_file};
 use crate::steps::STEPS;
 
 /// What `lessons` takes.
@@ -81,7 +81,10 @@ pub fn lessons(flags: &Flags) -> Result<(), Box<dyn Error>> {
                 page.path
             ));
         } else {
-            replace(&root.join(&page.path), &new)?;
+            let (path, beside) = (root.join(&page.path), format!("{}.new", page.path));
+            let beside = root.join(beside);
+            write_file(&beside, new.as_bytes())?;
+            move_file(&beside, &path)?;
             note(&format!("{}: updated", page.path));
         }
     }
@@ -276,18 +279,5 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
             }
         }
     });
-    Ok(())
-}
-
-/// Replaces a file as a whole: it has the old content or the new, even if this is interrupted.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .ok_or_else(|| io::Error::other("a file is in a folder"))?;
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file()
-        .set_permissions(fs::metadata(path)?.permissions())?;
-    file.persist(path)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod cargo;
 pub mod deadline;
 pub mod exercise;
+mod files;
 pub mod lessons;
 pub mod output;
 pub mod run;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use syn::{Block, Ident, ImplItem, Item, Type};
+use proc_macro2::TokenStream;
 
 use super::parts::Part;
 use super::sources::Files;
@@ -28,7 +28,7 @@ pub struct Place {
 ///
 /// # Errors
 ///
-/// If a function is not there or there is more than one, and if a file is not Rust.
+/// If a function is not there or there is more than one, and if its braces do not match.
 pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result<Files, String> {
     let mut files = files.clone();
     for part in parts {
@@ -45,10 +45,10 @@ pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result
     let lib = files.get_mut("src/lib.rs").ok_or("there is no lib.rs")?;
     let old = text(lib)?;
     if !old.contains(ALLOW) {
-        let parsed = syn::parse_file(&old).map_err(|error| error.to_string())?;
-        let last = parsed.attrs.last();
-        let last = last.map(|last| last.bracket_token.span.close().end().line);
-        let (before, after) = old.split_at(line_start(&old, last.unwrap_or(0)));
+        let is_head = |line: &str| line.starts_with("//!") || line.starts_with("#![");
+        let head = (1..).zip(old.lines()).filter(|(_, line)| is_head(line));
+        let last = head.last().map_or(0, |(number, _)| number);
+        let (before, after) = old.split_at(line_start(&old, last));
         *lib = with_line_ends_of(lib, &format!("{before}{ALLOW}{after}"));
     }
     Ok(files)
@@ -65,18 +65,17 @@ pub fn is_blank(files: &Files, part: &Part) -> Option<Place> {
 ///
 /// # Errors
 ///
-/// If it is not there or there is more than one, and if a file is not Rust.
+/// If it is not there or there is more than one, and if its braces do not match.
 pub fn find(files: &Files, function: &str) -> Result<Place, String> {
     let mut places = Vec::new();
     for (path, file) in files {
-        let parsed = syn::parse_file(&text(file)?);
-        let parsed = parsed.map_err(|error| format!("{path}: {error}"))?;
-        for (name, line, block) in functions(&parsed.items) {
-            if name == function || name.ends_with(&format!("::{function}")) {
-                let (path, braces) = (path.clone(), block.brace_token.span);
-                let body = braces.open().byte_range().end..braces.close().byte_range().start;
-                places.push(Place { path, line, body });
-            }
+        let text = text(file)?;
+        for name in names(&text, function) {
+            let body = body_after(&text, name);
+            let body = body.ok_or(format!("{path}: no end of `{function}`"))?;
+            let line = 1 + text[..name].matches('\n').count();
+            let path = path.clone();
+            places.push(Place { path, line, body });
         }
     }
     match places.len() {
@@ -88,34 +87,48 @@ pub fn find(files: &Files, function: &str) -> Result<Place, String> {
     }
 }
 
-/// Each function, as `name` or `Type::name`, with the line of its name.
-fn functions(items: &[Item]) -> Vec<(String, usize, &Block)> {
-    let place = |owner: &str, name: &Ident| (format!("{owner}{name}"), name.span().start().line);
-    let mut functions = Vec::new();
-    for item in items {
-        match item {
-            Item::Fn(item) => {
-                let (name, line) = place("", &item.sig.ident);
-                functions.push((name, line, &*item.block));
-            }
-            Item::Impl(item) => {
-                let mut owner = String::new();
-                if let Type::Path(path) = &*item.self_ty
-                    && let Some(last) = path.path.segments.last()
-                {
-                    owner = format!("{}::", last.ident);
-                }
-                for item in &item.items {
-                    if let ImplItem::Fn(item) = item {
-                        let (name, line) = place(&owner, &item.sig.ident);
-                        functions.push((name, line, &item.block));
-                    }
-                }
-            }
-            _ => {} // no step has functions elsewhere
+/// Where in the text the names of these functions end. It is read by lines, as `cargo fmt` writes them: a
+/// function starts at the margin, or inside an `impl` that starts there.
+fn names(text: &str, function: &str) -> Vec<usize> {
+    let (owner, name) = function.rsplit_once("::").unwrap_or(("", function));
+    let name = &format!("fn {name}");
+    let is_other = |c: char| !c.is_alphanumeric() && c != '_';
+    let (mut names, mut header, mut start) = (Vec::new(), "", 0);
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("impl") || line.starts_with('}') {
+            header = line;
         }
+        let is_owned = match line.starts_with(char::is_whitespace) {
+            true if owner.is_empty() => header.starts_with("impl"),
+            true => header.starts_with("impl") && header.split(is_other).any(|word| word == owner),
+            false => owner.is_empty(),
+        };
+        if let Some((before, after)) = line.split_once(name)
+            && before.split_whitespace().all(is_qualifier)
+            && after.starts_with(['(', '<'])
+            && is_owned
+        {
+            names.push(start + before.len() + name.len());
+        }
+        start += line.len();
     }
-    functions
+    names
+}
+
+/// Whether this may stand before `fn`.
+fn is_qualifier(word: &str) -> bool {
+    word.starts_with("pub") || matches!(word, "async" | "const")
+}
+
+/// What is between the first brace after this place and the one that matches it. That is the first with
+/// which the text between them is whole tokens: a brace in a comment or in quotes leaves those open.
+fn body_after(text: &str, place: usize) -> Option<Range<usize>> {
+    let open = place + text[place..].find('{')?;
+    let mut ends = text[open..]
+        .match_indices('}')
+        .map(|(length, _)| open + length);
+    let end = ends.find(|&end| text[open..=end].parse::<TokenStream>().is_ok())?;
+    Some(open + 1..end)
 }
 
 /// The task as a comment, and a panic.
@@ -166,4 +179,51 @@ fn with_line_ends_of(old: &[u8], new: &str) -> Vec<u8> {
     let is_windows = old.windows(2).any(|pair| pair == b"\r\n");
     let end = if is_windows { "\r\n" } else { "\n" };
     new.replace('\n', end).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIB: &str = r#"// fn one() {}
+fn outer() {
+    fn one() {}
+}
+
+impl<T: Fn() -> u8> fmt::First<T>
+where
+    T: Copy,
+{
+    pub(crate) async fn one(&self, two: T) {
+        // }
+        let _ = ('}', "\"}", b'}'); /* } */
+    }
+}
+
+impl Second {
+    fn one<T>() {}
+    fn one_more() {}
+}
+"#;
+
+    fn body(function: &str) -> Result<String, String> {
+        let files = Files::from([("src/lib.rs".to_owned(), LIB.into())]);
+        let place = find(&files, function)?;
+        Ok(LIB[place.body].to_owned())
+    }
+
+    #[test]
+    fn a_body_ends_at_its_own_brace() {
+        let first = body("First::one").expect("there is one");
+        assert!(first.ends_with("/* } */\n    "), "{first}");
+        assert_eq!(body("Second::one").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_name_has_to_mean_one_function() {
+        body("one").expect_err("there are two");
+        body("Third::one").expect_err("there is no such type");
+        assert_eq!(body("one_more").as_deref(), Ok(""));
+        assert_eq!(body("outer").as_deref(), Ok("\n    fn one() {}\n"));
+    }
 }

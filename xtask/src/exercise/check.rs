@@ -12,9 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::cargo::cargo;
+use crate::cargo::{cargo, text};
 use crate::deadline;
 
 /// What to check, and how.
@@ -213,16 +211,16 @@ impl Check {
             return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
         let mut tests = Vec::new();
-        for line in output.stdout.split(|&byte| byte == b'\n') {
-            let message: Value = serde_json::from_slice(line).unwrap_or_default();
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            if message["profile"]["test"] != true || !message["executable"].is_string() {
+        for message in String::from_utf8_lossy(&output.stdout).lines() {
+            let text = |key| text(message, key);
+            let is_test = message.contains(r#""test":true},"features""#);
+            let (Some(program), true) = (text("executable"), is_test) else {
                 continue;
-            }
-            let manifest = PathBuf::from(text(&message["manifest_path"]));
+            };
+            let manifest = PathBuf::from(text("manifest_path").unwrap_or_default());
             let mut test = Test {
-                file: text(&message["target"]["name"]),
-                program: text(&message["executable"]).into(),
+                file: text("name").unwrap_or_default(),
+                program: program.into(),
                 folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
                 path: String::new(),
             };

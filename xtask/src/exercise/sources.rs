@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use crate::files::{about, move_file, write_file};
 
 /// Files by their path from the step's folder, as `src/lib.rs`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -120,11 +122,7 @@ impl Sources {
                 let target = target.display();
                 return Err(format!("{target} was saved at this moment; try again").into());
             }
-            if let Ok(old) = fs::metadata(&target) {
-                fs::set_permissions(&new, old.permissions()).map_err(about(&new))?;
-            }
-            let target = fs::canonicalize(&target).unwrap_or(target); // a link stays one
-            fs::rename(&new, &target).map_err(about(&target))?;
+            move_file(&new, &target)?;
         }
         _ = fs::remove_dir_all(folder); // nothing is left in it
         Ok(())
@@ -211,24 +209,13 @@ pub fn read(folder: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// Writes the files into the folder, and waits until they are on the disk.
+/// Writes the files into the folder.
 fn write(folder: &Path, files: &Files) -> Result<()> {
     fs::create_dir_all(folder).map_err(about(folder))?;
     for (path, file) in files {
-        let path = folder.join(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(about(folder))?;
-        }
-        let mut new = File::create(&path).map_err(about(&path))?;
-        let written = new.write_all(file).and_then(|()| new.sync_all());
-        written.map_err(about(&path))?;
+        write_file(&folder.join(path), file)?;
     }
     Ok(())
-}
-
-/// An error that says which file it is about.
-fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
-    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// The time in UTC, as a file may be named: `2026-11-25T02-10-48Z`.

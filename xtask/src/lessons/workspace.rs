@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::cargo::cargo;
+use crate::cargo::{cargo, text};
 use crate::deadline::{self, Finished};
 
 /// How long a command may take that has to build first.
@@ -84,13 +82,11 @@ impl Workspace {
         let built = self.run(self.place(command), BUILD)?;
         let (messages, words): (Vec<_>, Vec<_>) =
             built.output.lines().partition(|line| line.starts_with('{'));
-        let program = messages.iter().rev().find_map(|message| {
-            let message: Value = serde_json::from_str(message).ok()?;
-            Some(Command::new(message["executable"].as_str()?))
-        });
-        let mut program = program
-            .filter(|_| built.succeeded())
-            .ok_or_else(|| words.join("\n"))?;
+        let mut programs = messages
+            .iter()
+            .filter_map(|message| text(message, "executable"));
+        let program = programs.next_back().filter(|_| built.succeeded());
+        let mut program = Command::new(program.ok_or_else(|| words.join("\n"))?);
         program.args(flags.next().unwrap_or_default());
         Ok(self.place(program))
     }
