@@ -99,7 +99,7 @@ impl Counted {
             one.expect("the count goes on");
             *counted += 1;
         }
-        (0..10).for_each(|_| thread::yield_now()); // an invitation to go beyond
+        (0..5).for_each(|_| thread::yield_now()); // an invitation to go beyond
         assert!(self.0.is_empty(), "the count goes beyond {number}");
     }
 }
@@ -188,7 +188,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
                 in_flight.fetch_sub(1, Relaxed);
             };
             pool(workers, capacity)
-                .run(0..500, work, drop)
+                .run(0..200, work, drop)
                 .expect("threads can be started");
             assert_eq!(in_flight.into_inner(), 0, "a job runs after the end");
             peak.into_inner()
@@ -281,8 +281,8 @@ fn as_many_jobs_wait_as_the_capacity_says() {
     for capacity in [1, 5] {
         with_deadline(move || {
             let (count, taken) = counter();
-            let jobs = (0..100).inspect(move |_| count.add_one());
-            let work = |_, job: usize| taken.reaches((job + 1 + capacity + 1).min(100));
+            let jobs = (0..30).inspect(move |_| count.add_one());
+            let work = |_, job: usize| taken.reaches((job + 1 + capacity + 1).min(30));
             pool(1, capacity)
                 .run(jobs, work, drop)
                 .expect("threads can be started");
@@ -300,10 +300,10 @@ fn as_many_results_wait_as_the_capacity_says() {
             let mut read = 0;
             let on_result = |()| {
                 read += 1;
-                started.reaches((read + capacity + 3).min(100));
+                started.reaches((read + capacity + 3).min(30));
             };
             pool(3, capacity)
-                .run(0..100, |_, _: usize| count.add_one(), on_result)
+                .run(0..30, |_, _: usize| count.add_one(), on_result)
                 .expect("threads can be started");
         });
     }
@@ -321,10 +321,10 @@ fn every_thread_has_ended_when_run_returns() {
         }
     }
     thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 3));
 
     with_deadline(move || {
-        for round in 1..=100 {
+        for round in 1..=20 {
             let everyone = Barrier::new(3);
             let work = |worker: usize, _| {
                 everyone.wait();

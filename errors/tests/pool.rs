@@ -381,10 +381,10 @@ fn every_thread_has_ended_when_run_returns() {
         }
     }
     thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 3));
 
     with_deadline(move || {
-        for round in 1..=100 {
+        for round in 1..=20 {
             let everyone = Barrier::new(3);
             let work = |worker: usize, _: &_| {
                 everyone.wait();

@@ -58,7 +58,7 @@ impl Counted {
             one.expect("the count goes on");
             *counted += 1;
         }
-        (0..10).for_each(|_| thread::yield_now()); // an invitation to go beyond
+        (0..5).for_each(|_| thread::yield_now()); // an invitation to go beyond
         assert!(self.0.is_empty(), "the count goes beyond {number}");
     }
 }
@@ -150,11 +150,11 @@ fn as_many_results_wait_as_the_capacity_says() {
             let read = |results: &mut dyn Iterator<Item = ()>| {
                 started.reaches(capacity + 3);
                 for (read, ()) in (1..).zip(results) {
-                    started.reaches((read + capacity + 3).min(100));
+                    started.reaches((read + capacity + 3).min(30));
                 }
             };
             pool(3, capacity)
-                .run(0..100, |_, _: usize| count.add_one(), read)
+                .run(0..30, |_, _: usize| count.add_one(), read)
                 .expect("threads can be started");
         });
     }
@@ -172,10 +172,10 @@ fn every_thread_has_ended_when_run_returns() {
         }
     }
     thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 10));
+    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 3));
 
     with_deadline(move || {
-        for round in 1..=100 {
+        for round in 1..=20 {
             let everyone = Barrier::new(3);
             let work = |worker: usize, _| {
                 everyone.wait();
