@@ -9,8 +9,8 @@ use crate::cli::fail;
 /// A token that the first Ctrl-C or request to terminate cancels. The second one ends the program at
 /// once.
 ///
-/// Signals are handled on a thread of their own, so that they are heard even while nobody reads the
-/// program's output and its own thread cannot go on.
+/// Signals are handled on a thread of their own, so that they work even while the program's output is
+/// not read and its other thread waits for that.
 pub fn token() -> CancellationToken {
     let interrupt = CancellationToken::new();
     let token = interrupt.clone();
