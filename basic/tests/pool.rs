@@ -339,6 +339,12 @@ fn every_thread_has_ended_when_run_returns() {
     });
 }
 
+/// Memory for all of the queue is allocated at the start, and so much does not exist.
+#[test]
+fn a_capacity_beyond_all_memory_is_a_panic() {
+    with_deadline(|| panic_of(|| pool(1, usize::MAX).run(0..1, |_, job| job, drop)));
+}
+
 #[test]
 fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
     let (panic, mut done) = with_deadline(|| {
