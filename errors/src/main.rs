@@ -52,9 +52,7 @@ fn main() {
     let work = |_worker, &job: &usize| {
         say(format_args!("Processing job {job}"));
         thread::sleep(second);
-        if flags.panic == Some(job) {
-            panic!("a bug in job {job}");
-        }
+        assert!(flags.panic != Some(job), "a bug in job {job}");
         if job.is_multiple_of(3) {
             let cause = io::ErrorKind::TimedOut.into();
             return Err(Failed { job, cause });

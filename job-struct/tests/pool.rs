@@ -203,11 +203,11 @@ fn every_thread_has_ended_when_run_returns() {
     thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
 
     with_deadline(move || {
-        for round in 1..=20 {
+        for round in 1..=10 {
             let everyone = Barrier::new(3);
             let work = |worker: usize, _| {
                 everyone.wait();
-                ON_THIS_THREAD.with(|it| it.0.set(worker * 3));
+                ON_THIS_THREAD.with(|it| it.0.set(worker * 5));
             };
             pool(3, 1).run(0..3, work).expect("threads can be started");
             assert_eq!(ENDED.load(Relaxed), round * 3, "a thread still runs");
