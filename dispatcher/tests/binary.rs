@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 fn dispatcher(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dispatcher"));
@@ -88,7 +89,12 @@ fn one_worker_runs_the_tasks_in_order() {
 
 #[test]
 fn no_jobs_start_and_stop_the_pool() {
-    let output = dispatcher(&["--speed", "1000", "--jobs", "0"]);
+    let start = Instant::now();
+    let output = dispatcher(&["--speed", "50", "--jobs", "0"]);
+    assert!(
+        start.elapsed() >= Duration::from_millis(100),
+        "it is stopped after 5 seconds"
+    );
     assert!(output.status.success());
     insta::assert_debug_snapshot!(facts(&output), @r#"
     {

@@ -1,6 +1,7 @@
 //! What the program prints, and how it takes its flags and signals.
 
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 fn program(flags: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dynamic"));
@@ -118,7 +119,12 @@ fn prints_the_articles_lines_and_scales_by_its_rule() {
 
 #[test]
 fn no_jobs_print_only_the_frame() {
-    let output = dynamic(&["--jobs", "0", "--bursts", "2", "--speed", "1000"]);
+    let start = Instant::now();
+    let output = dynamic(&["--jobs", "0", "--bursts", "2", "--speed", "100"]);
+    assert!(
+        start.elapsed() >= Duration::from_millis(100),
+        "5 seconds after each burst"
+    );
     assert!(output.status.success());
     insta::assert_snapshot!(text(&output.stdout).trim_start(), @r"
     --- Burst 1 ---
@@ -153,6 +159,23 @@ fn random(flags: &[&str]) -> Vec<usize> {
     let mut results: Vec<_> = results.collect();
     results.sort_unstable();
     results
+}
+
+/// The second of these bursts is the largest, and the last one is the smallest.
+#[test]
+fn the_peak_queue_is_that_of_all_bursts() {
+    let flags = ["--load", "random", "--seed", "6", "--speed", "1000"];
+    let output = dynamic(&flags);
+    let mut bursts = [0, 0, 0];
+    for line in text(&output.stdout).lines() {
+        if let Some(result) = line.strip_prefix("Result: ") {
+            let result: usize = result.parse().expect("results are numbers");
+            bursts[(result / 2 - 1) / 100] += 1;
+        }
+    }
+    assert!(bursts[1] > bursts[0] && bursts[0] > bursts[2], "{bursts:?}");
+    let (peak, _) = numbers(text(&output.stderr).lines().nth(2).expect("a summary"));
+    assert!(peak[0] >= bursts[1], "{peak:?} of {bursts:?}");
 }
 
 #[test]
