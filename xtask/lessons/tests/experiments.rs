@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use lessons::experiment::{Claim, Edited, Laboratory};
 use tempfile::TempDir;
-use xtask::lessons::experiment::{Claim, Edited, Laboratory};
 
 const WORKSPACE: &str = "\
 [workspace]
