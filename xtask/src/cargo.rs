@@ -41,14 +41,18 @@ pub fn text(message: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Becomes the lab's program: cargo builds and runs it as `how` says, with `arguments`.
+/// Becomes the program of another package: cargo builds and runs it as `how` says, with `arguments`.
 ///
 /// # Errors
 ///
 /// If there is no cargo.
-pub fn become_lab(how: &[&str], arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
+pub fn become_other(
+    package: &str,
+    how: &[&str],
+    arguments: &[OsString],
+) -> Result<(), Box<dyn Error>> {
     let mut cargo = cargo();
-    cargo.args(how).args(["--package", "lab"]);
+    cargo.args(how).args(["--package", package]);
     replace_with(cargo.arg("--").args(arguments))
 }
 

@@ -1,10 +1,9 @@
-//! The table of the steps, and what needs no step to compile: listing and running them, checking the pages.
+//! The table of the steps, and what needs no step to compile: listing and running them, and exercises.
 
 pub mod cargo;
 pub mod deadline;
 pub mod exercise;
-mod files;
-pub mod lessons;
+pub mod files;
 pub mod output;
 pub mod run;
 pub mod steps;

@@ -3,9 +3,8 @@
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use xtask::cargo::become_lab;
+use xtask::cargo::become_other;
 use xtask::exercise;
-use xtask::lessons::{self, lessons};
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
 use xtask::steps::{self, STEPS, Selection};
@@ -32,9 +31,9 @@ enum Task {
         speed: f64,
     },
     /// Run the commands and try the edits that the pages show, and update what has changed
-    Lessons(lessons::Flags),
+    Lessons(Arguments),
     /// Make a book of all pages
-    Book(lessons::book::Flags),
+    Book(Arguments),
     /// Draw what the steps' pools do, from a run of each in simulated time
     Timeline(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
@@ -45,14 +44,16 @@ enum Task {
     Exercise(exercise::Command),
 }
 
-/// For the lab, which says itself what it takes.
+/// For another package, which says itself what it takes.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 struct Arguments {
-    /// Which steps, and what else `--help` lists
+    /// Which steps or pages, and what else `--help` lists
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
+
+const QUIET: [&str; 2] = ["run", "--quiet"];
 
 fn main() {
     let named = |command: &str, Arguments { arguments }| {
@@ -65,17 +66,21 @@ fn main() {
             let included = STEPS.iter().filter(|step| steps.includes(step.name));
             run(included, speed)
         }
-        Some(Task::Lessons(flags)) => lessons(&flags),
-        Some(Task::Book(flags)) => lessons::book::book(flags),
+        Some(Task::Lessons(arguments)) => {
+            become_other("lessons", &QUIET, &named("lessons", arguments))
+        }
+        Some(Task::Book(arguments)) => become_other("lessons", &QUIET, &named("book", arguments)),
         Some(Task::Timeline(arguments)) => {
-            become_lab(&["run", "--quiet"], &named("timeline", arguments))
+            become_other("lab", &QUIET, &named("timeline", arguments))
         }
-        Some(Task::Soak(arguments)) => {
-            become_lab(&["run", "--quiet", "--release"], &named("soak", arguments))
-        }
+        Some(Task::Soak(arguments)) => become_other(
+            "lab",
+            &["run", "--quiet", "--release"],
+            &named("soak", arguments),
+        ),
         Some(Task::Exercise(command)) => exercise::run(&command),
         Some(Task::Bench(Arguments { arguments })) => {
-            become_lab(&["bench", "--bench", "pools"], &arguments)
+            become_other("lab", &["bench", "--bench", "pools"], &arguments)
         }
     };
     result.unwrap_or_else(|error| fail(error));

@@ -23,11 +23,11 @@ use similar::TextDiff;
 use self::experiment::{Claim, Edited, Laboratory};
 use self::page::{Block, Page};
 use self::workspace::Workspace;
-use crate::cargo;
-use crate::deadline;
-use crate::exercise::parts::Exercise;
-use crate::files::{move_file, write_file};
-use crate::steps::STEPS;
+use xtask::cargo;
+use xtask::deadline;
+use xtask::exercise::parts::Exercise;
+use xtask::files::{move_file, write_file};
+use xtask::steps::STEPS;
 
 /// What `lessons` takes.
 #[derive(clap::Args, Clone, Debug)]

@@ -10,9 +10,9 @@ use std::process::Command;
 
 use super::page::{Page, resolve};
 use super::pages;
-use crate::cargo;
-use crate::output::say;
-use crate::steps::STEPS;
+use xtask::cargo;
+use xtask::output::say;
+use xtask::steps::STEPS;
 
 /// What `book` takes.
 #[derive(clap::Args, Clone, Copy, Debug)]

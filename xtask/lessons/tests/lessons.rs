@@ -4,16 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use lessons::book::assemble;
+use lessons::console;
+use lessons::experiment::{Claim, Edited};
+use lessons::page::{Page, resolve};
+use lessons::{links, pages};
 use tempfile::TempDir;
-use xtask::lessons::book::assemble;
-use xtask::lessons::console;
-use xtask::lessons::experiment::{Claim, Edited};
-use xtask::lessons::page::{Page, resolve};
-use xtask::lessons::{links, pages};
 use xtask::steps::STEPS;
 
 fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 fn read(path: &str) -> String {
@@ -115,7 +115,7 @@ fn links_in_the_book_lead_to_files_of_the_book() {
 #[test]
 fn without_mdbook_the_message_says_how_to_get_it() {
     let folder = out_of_date();
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_lessons"));
     xtask
         .arg("book")
         .env("CARGO", env!("CARGO"))
@@ -174,7 +174,7 @@ fn out_of_date() -> TempDir {
 }
 
 fn xtask(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_lessons"));
     let output = xtask.args(arguments).current_dir(folder).output();
     let output = output.expect("the program can be started");
     let error = String::from_utf8(output.stderr).expect("programs print text");

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::cargo::{cargo, text};
-use crate::deadline::{self, Finished};
+use xtask::cargo::{cargo, text};
+use xtask::deadline::{self, Finished};
 
 /// How long a command may take that has to build first.
 const BUILD: Duration = Duration::from_secs(600);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::page::{Page, resolve};
-use crate::steps::STEPS;
+use xtask::steps::STEPS;
 
 /// The section of a lesson whose table names Rust's counterparts.
 const FROM_GO_TO_RUST: &str = "From Go to Rust";

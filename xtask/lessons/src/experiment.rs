@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use super::edit::Edit;
 use super::workspace::Workspace;
-use crate::cargo::cargo;
-use crate::deadline::Finished;
-use crate::exercise::blank::blank;
-use crate::exercise::check::{Check, Outcome, Property, Verdict};
-use crate::exercise::parts::Part;
-use crate::exercise::{self, Files};
-use crate::steps::STEPS;
+use xtask::cargo::cargo;
+use xtask::deadline::Finished;
+use xtask::exercise::blank::blank;
+use xtask::exercise::check::{Check, Outcome, Property, Verdict};
+use xtask::exercise::parts::Part;
+use xtask::exercise::{self, Files};
+use xtask::steps::STEPS;
 
 /// How long a program may take of which something else is claimed than that it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
