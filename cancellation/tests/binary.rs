@@ -231,6 +231,20 @@ fn after_the_timeout_the_first_signal_lets_the_job_in_flight_finish() {
     assert_eq!(named, Vec::from_iter(2..=10));
 }
 
+/// The timeout comes after a tenth of a second. The pause takes 500 seconds, and the job in flight 1000.
+#[cfg(unix)]
+#[test]
+fn the_cancel_ends_the_pause_and_the_second_signal_ends_all() {
+    let flags = ["--workers", "1", "--speed", "0.001", "--timeout", "1e-4"];
+    let mut running = Running::start(&flags);
+    running.wait_for("Producer stopping due to context cancellation");
+    send("INT", &running.program);
+    send("TERM", &running.program);
+    let output = running.end();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(text(&output.stderr), "");
+}
+
 /// A program that runs, and the lines that it prints.
 #[cfg(unix)]
 struct Running {
