@@ -279,8 +279,11 @@ impl Running {
     /// Waits until the program prints this line.
     fn wait_for(&mut self, expected: &str) {
         while self.seen.last().is_none_or(|line| line != expected) {
-            let line = self.lines.recv_timeout(DEADLINE);
-            self.seen.push(line.expect("it prints the line in time"));
+            let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
+                _ = self.program.kill();
+                panic!("{expected:?} is not printed: {:?}", self.seen);
+            };
+            self.seen.push(line);
         }
     }
 
