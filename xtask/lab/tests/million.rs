@@ -93,6 +93,7 @@ impl Tasks for List {
 }
 
 #[test]
+#[ignore = "takes seconds; .ci/run runs it"]
 fn a_million_jobs_are_each_done_once() {
     let not_zero = |number| NonZeroUsize::new(number).expect("a script has at least 1 of each");
     let script = Arc::new(Script {
