@@ -128,7 +128,7 @@ fn example(name: &str) -> PathBuf {
     folder.join("examples").join(name)
 }
 
-/// If nobody waited, the line would still come up now and then: so each runs 20 times.
+/// If an example did not wait, the line would still come up now and then: so each runs 20 times.
 #[test]
 fn the_examples_print_the_articles_line() {
     for name in EXAMPLES {

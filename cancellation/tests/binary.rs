@@ -156,7 +156,7 @@ fn of_many_jobs_that_never_started_only_the_first_20_are_named() {
         let mut expected = Vec::from_iter(named.map(|job| format!("Job {job} never started")));
         let more = jobs - started - expected.len();
         if more > 0 {
-            expected.push(format!("... nor did {more} more jobs"));
+            expected.push(format!("... nor did {more} more"));
         }
         assert_eq!(lines(&output.stderr), expected);
     }

@@ -43,7 +43,7 @@ impl Dispatcher {
         }
     }
 
-    /// Gives the task to the worker that has been free longest, or else appends it to the queue.
+    /// Gives the task to the worker that has been free longest. If none is free, appends it to the queue.
     pub fn try_submit(&mut self, task: Task) -> Result<(), Refused> {
         let Some(free) = &mut self.free else {
             return Err(Refused::Stopped(task));
@@ -68,8 +68,8 @@ impl Dispatcher {
         has_room
     }
 
-    /// Takes the first task of the queue for a worker that is done, or else gives the worker an inbox,
-    /// to which its next task will come.
+    /// Takes the first task of the queue for a worker that is done. If the queue is empty, gives the worker
+    /// an inbox, to which its next task will come.
     pub fn next(&mut self) -> Result<Task, oneshot::Receiver<Task>> {
         if let Some(Waiting { task, .. }) = self.queue.pop_front() {
             if let Some(first_beyond) = self.queue.get_mut(self.capacity - 1) {

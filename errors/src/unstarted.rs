@@ -9,6 +9,6 @@ pub fn print(mut jobs: impl Iterator<Item = usize>) {
     }
     let more = jobs.count();
     if more > 0 {
-        note(format_args!("... nor did {more} more jobs"));
+        note(format_args!("... nor did {more} more"));
     }
 }

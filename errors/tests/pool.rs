@@ -316,7 +316,7 @@ fn a_stopped_pool_starts_no_job_that_comes_later() {
 }
 
 /// One worker, and a callback that does not return before the pool has stopped: the results of the jobs
-/// before the failure fill all the room, so that nobody can learn of the failure.
+/// before the failure fill all the room, so that no reader can learn of the failure.
 #[test]
 fn a_failure_stops_the_pool_before_anyone_learns_of_it() {
     const ROOM: usize = 1000;

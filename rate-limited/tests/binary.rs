@@ -200,7 +200,7 @@ fn the_first_signal_finishes_the_jobs_in_flight_and_loses_none() {
         let named = unstarted.clone().take(20);
         let mut expected = Vec::from_iter(named.map(|job| format!("Job {job} never started")));
         if let Some(more) = unstarted.count().checked_sub(20) {
-            expected.push(format!("... nor did {more} more jobs"));
+            expected.push(format!("... nor did {more} more"));
         }
         assert_eq!(Vec::from_iter(text(&output.stderr).lines()), expected);
     }

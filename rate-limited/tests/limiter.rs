@@ -83,7 +83,7 @@ async fn waiting_takes_nothing() {
     }
 }
 
-/// A start that nobody waited for is counted all the same: the next one comes a period later.
+/// A start is counted even if no caller waited for it: the next one comes a period later.
 #[tokio::test(start_paused = true)]
 async fn a_start_before_its_time_is_owed() {
     let mut limiter = Limiter::new(PERIOD, burst(2));

@@ -532,7 +532,10 @@ fn on_several_threads_a_cancel_loses_no_job() {
 
             let (started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
             let late = late.into_iter().filter(|&late| late).count();
-            assert!(late <= 4, "{late} jobs start after the cancel, on 4 workers");
+            assert!(
+                late <= 4,
+                "{late} jobs start after the cancel, on 4 workers"
+            );
             done.sort_unstable();
             assert_eq!(done, started, "what was started is finished");
             let all = started.into_iter().chain(unstarted).chain(jobs);

@@ -128,7 +128,7 @@ fn example(name: &str) -> PathBuf {
     folder.join("examples").join(name)
 }
 
-/// If nobody waited, the right order would still come up now and then: so each runs 20 times.
+/// If an example did not wait, the right order would still come up now and then: so each runs 20 times.
 #[test]
 fn the_examples_wait_for_everyone() {
     let wait_group = [["Log written"; 3].as_slice(), &["All logs written"]].concat();

@@ -72,7 +72,7 @@ fn panic_of<T>(run: impl FnOnce() -> T) -> String {
         .expect("the panics of these tests are texts")
 }
 
-/// Each job is the result before it, so nobody can know how many there will be.
+/// Each job is the result before it, so their number is not known beforehand.
 #[test]
 fn the_results_end_when_the_jobs_do() {
     let seen = with_deadline(|| {

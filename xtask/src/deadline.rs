@@ -133,7 +133,7 @@ pub fn end_all() {
     for &id in running.iter() {
         end_group(id);
     }
-    std::mem::forget(running); // whoever is about to start a command waits for ever
+    std::mem::forget(running); // the lock stays taken: no other command starts
 }
 
 fn running<R>(change: impl FnOnce(&mut BTreeSet<u32>) -> R) -> R {

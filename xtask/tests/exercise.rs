@@ -313,7 +313,7 @@ fn a_read_only_file_is_left_alone() {
     assert_eq!(room.lib(), LIB);
 }
 
-/// A limit on the size of files is as good as a full disk: without a handler for its signal it ends the
+/// A limit on the size of files has the effect of a full disk: without a handler for its signal it ends the
 /// program in the middle of writing, with one the system reports an error.
 #[cfg(unix)]
 #[test]

@@ -275,7 +275,7 @@ impl Progress {
             now.as_secs(),
             self.first
         );
-        // An error: nobody reads it.
+        // An error: standard error is closed.
         _ = match self.overwrites {
             true => write!(io::stderr(), "\r{line}"),
             false => writeln!(io::stderr(), "{line}"),
