@@ -207,21 +207,26 @@ fn assert_every_job_is_accounted_for(output: &Output, workers: usize) -> Vec<usi
 #[cfg(unix)]
 #[test]
 fn the_first_signal_finishes_the_jobs_in_flight_and_loses_none() {
-    for signal in ["INT", "TERM"] {
+    let test = |signal| {
         let mut running = Running::start(&["--workers", "1", "--speed", "2"]);
         running.wait_for("Sent job 4");
         send(signal, &running.program);
         let output = running.end();
         assert_eq!(output.status.code(), Some(130), "{signal}");
         assert_every_job_is_accounted_for(&output, 1);
-    }
+    };
+    thread::scope(|scope| {
+        for signal in ["INT", "TERM"] {
+            scope.spawn(move || test(signal));
+        }
+    });
 }
 
-/// The timeout comes while job 1 is in flight, which goes on for two seconds.
+/// The timeout comes while job 1 is in flight, which goes on for a second.
 #[cfg(unix)]
 #[test]
 fn after_the_timeout_the_first_signal_lets_the_job_in_flight_finish() {
-    let flags = ["--workers", "1", "--speed", "0.5", "--timeout", "0.1"];
+    let flags = ["--workers", "1", "--speed", "1", "--timeout", "0.1"];
     let mut running = Running::start(&flags);
     running.wait_for("Producer stopping due to context cancellation");
     send("INT", &running.program);

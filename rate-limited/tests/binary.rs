@@ -132,14 +132,14 @@ fn the_rate_is_for_all_workers_together() {
 fn after_a_pause_as_many_jobs_start_at_once_as_the_burst_says() {
     for (burst, end) in [("1", 4.1), ("3", 3.1)] {
         let begin = Instant::now();
-        let flags = ["--speed", "4", "--jobs", "6", "--pause", "3"];
+        let flags = ["--speed", "8", "--jobs", "6", "--pause", "3"];
         let output = rate_limited(&[&flags[..], &["--burst", burst]].concat());
         let time = begin.elapsed();
         assert!(output.status.success());
         let lines = lines(&output);
         assert_in_order(&lines, 6);
         assert!(
-            time >= Duration::from_secs_f64(end / 4.0),
+            time >= Duration::from_secs_f64(end / 8.0),
             "{end} of the article's seconds at least, not {time:?}"
         );
         if burst == "3" {

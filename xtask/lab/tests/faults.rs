@@ -142,7 +142,7 @@ const FIRST_LINES: [(&str, &str); 3] = [
 /// The program's next line waits for ever, and with it the only thread of its runtime.
 #[test]
 fn the_second_signal_ends_a_program_whose_output_is_not_read() {
-    for (name, first_line) in FIRST_LINES {
+    let test = |name: &str, first_line: &str| {
         for signals in [["INT", "TERM"], ["TERM", "INT"]] {
             let (output, stdout) = io::pipe().expect("there is a pipe");
             let mut program = program(name);
@@ -159,7 +159,12 @@ fn the_second_signal_ends_a_program_whose_output_is_not_read() {
             }
             assert_eq!(exit_code(&mut running), Some(130), "{name}, {signals:?}");
         }
-    }
+    };
+    thread::scope(|scope| {
+        for (name, first_line) in FIRST_LINES {
+            scope.spawn(move || test(name, first_line));
+        }
+    });
 }
 
 /// Writes into a pipe until it is full.
