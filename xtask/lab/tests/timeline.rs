@@ -127,8 +127,9 @@ fn text_fits_the_terminal_however_much_it_shows() {
         steps.push(step);
     }
     for step in steps {
-        for (width, ascii) in [40, 57, 100].map(|width| (width, width % 2 == 0)) {
-            let text = text(&step, width, ascii);
+        let picture = timeline::draw(&step, PATIENCE).expect("the pool runs");
+        for (width, ascii) in [40, 57, 80, 100].map(|width| (width, width % 2 == 0)) {
+            let text = strip_str(&text::draw(&picture, width, ascii)).to_string();
             assert!(text.lines().count() < 60, "{text}");
             assert!(!ascii || text.is_ascii(), "{text}");
             for line in text.lines() {
