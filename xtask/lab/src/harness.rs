@@ -3,7 +3,6 @@
 mod tasks;
 mod threads;
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
@@ -81,14 +80,8 @@ fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
         Ok(Ok(())) => Ok(Ended::Well),
         Ok(Err(error)) => Err(error.to_string()),
         Err(payload) if payload.is::<JobPanic>() => Ok(Ended::Panic),
-        Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
+        Err(_) => Err("the pool panicked".into()),
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("(no text)")
 }
 
 /// Keeps the log of a run.
@@ -157,14 +150,13 @@ impl Recorder {
 
     /// The run as it is now, without what happens while the threads or tasks that are `left` are counted.
     fn finish(&self, end: Duration, ended: Ended, left: impl FnOnce() -> usize) -> Run {
-        let state = self.state();
-        let log = state.log.clone();
-        drop(state); // for what is left
+        let log = self.state().log.clone();
+        let left = left();
         Run {
             log,
             end,
             ended,
-            left: left(),
+            left,
         }
     }
 }

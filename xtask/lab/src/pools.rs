@@ -2,10 +2,8 @@
 //! to the harness.
 
 use std::cell::Cell;
-use std::error::Error;
-use std::fmt;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::thread;
 
@@ -39,23 +37,11 @@ pub enum Event {
     Ended { worker: usize },
 }
 
-/// The error of a job that fails.
-#[derive(Clone, Copy, Debug)]
-pub struct Failure;
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the job failed")
-    }
-}
-
-impl Error for Failure {}
-
 impl Outcome {
-    fn result(self) -> Result<(), Failure> {
+    fn result(self) -> Result<(), &'static str> {
         match self {
             Self::Done => Ok(()),
-            _ => Err(Failure),
+            _ => Err("failed"),
         }
     }
 }
@@ -173,10 +159,7 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
             |(job, outcome)| harness.record(Event::Result { job, outcome }),
             observe,
         );
-        let unstarted = stoppable(script.drops, &cancel, &harness, run).await;
-        for job in unstarted.into_iter().flatten() {
-            harness.record(Event::HandedBack { job });
-        }
+        run_until_stopped(&script, &cancel, &harness, run).await;
     })
 }
 
@@ -195,9 +178,9 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
             Said::Processing { worker } => IN_FLIGHT.set((worker, 0)),
             Said::Failed { error, .. } => {
                 let (_, job) = IN_FLIGHT.get();
-                let outcome = match error.is::<Failure>() {
-                    true => Outcome::Failed,
-                    false => Outcome::Panicked,
+                let outcome = match error.to_string().starts_with("panicked: ") {
+                    true => Outcome::Panicked,
+                    false => Outcome::Failed,
                 };
                 harness.record(Event::Result { job, outcome });
             }
@@ -257,7 +240,7 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
         let outcome = match result {
             Ok(()) => Outcome::Done,
-            Err(JobError::Failed(Failure)) => Outcome::Failed,
+            Err(JobError::Failed(_)) => Outcome::Failed,
             Err(JobError::Panicked(_)) => Outcome::Panicked,
         };
         harness.record(Event::Result { job, outcome });
@@ -292,10 +275,7 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
             work(&harness),
             |(job, outcome)| harness.record(Event::Result { job, outcome }),
         );
-        let unstarted = stoppable(script.drops, &cancel, &harness, run).await;
-        for job in unstarted.into_iter().flatten() {
-            harness.record(Event::HandedBack { job });
-        }
+        run_until_stopped(&script, &cancel, &harness, run).await;
     })
 }
 
@@ -361,22 +341,26 @@ fn work(
     }
 }
 
-/// Ends a run when the harness says so; nothing is left of one that is dropped.
-async fn stoppable<T>(
-    drops: bool,
+/// Drops or cancels the run when the harness says so, and records the jobs that it hands back.
+async fn run_until_stopped(
+    script: &Script,
     cancel: &CancellationToken,
     harness: &Arc<dyn Tasks>,
-    run: impl Future<Output = T>,
-) -> Option<T> {
-    let mut run = Box::pin(run);
-    select! {
+    run: impl Future<Output = Vec<usize>>,
+) {
+    let mut run = pin!(run);
+    let unstarted = select! {
         biased;
-        () = harness.stop() => {}
-        ended = &mut run => return Some(ended),
+        () = harness.stop() => {
+            if script.drops {
+                return;
+            }
+            cancel.cancel();
+            run.await
+        }
+        unstarted = &mut run => unstarted,
+    };
+    for job in unstarted {
+        harness.record(Event::HandedBack { job });
     }
-    if drops {
-        return None;
-    }
-    cancel.cancel();
-    Some(run.await)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use errors::OnFailure;
 use lab::guarantees::Stop;
 use lab::harness::{Ended, Run, Time, play};
-use lab::pools::{Event, Failure};
+use lab::pools::Event;
 use lab::script::Outcome::{self, Done, Failed, Panicked};
 use lab::script::{Job, Script, When};
 use lab::soak::checker;
@@ -504,9 +504,4 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
         script.jobs.resize(100, Job::PLAIN);
         script.jobs[1].waits_for = 98;
     });
-}
-
-#[test]
-fn a_failure_says_so() {
-    assert_eq!(Failure.to_string(), "the job failed");
 }

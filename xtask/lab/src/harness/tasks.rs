@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Recorder, Run};
+use super::{Ended, Recorder, Run};
 use crate::pools::{BoxFuture, Event, Tasks};
 use crate::script::{MILLISECOND, Outcome, Script, When};
 
@@ -98,37 +98,31 @@ pub fn play(
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let script = recorder.script.clone();
-    let shared = |start| Shared {
+    let start = runtime.block_on(async { Instant::now() });
+    let harness = Harness(Arc::new(Shared {
         start,
         recorder,
         changed: Notify::new(),
-    };
-    let harness = runtime.block_on(async { Harness(Arc::new(shared(Instant::now()))) });
-    let start = harness.0.start;
+    }));
 
-    let mut end = Err(format!("the pool still runs after {deadline:?}"));
+    let mut in_time = false;
+    let mut end = Duration::ZERO;
     let ended = super::run(|| {
         let run = pool(script.clone(), Arc::new(harness.clone()));
         runtime.block_on(async {
-            if timeout(deadline, run).await.is_ok() {
-                end = Ok(start.elapsed());
-            }
+            in_time = timeout(deadline, run).await.is_ok();
+            end = start.elapsed();
         });
         Ok(())
     })?;
+    if ended == Ended::Well && !in_time {
+        return Err(format!("the pool still runs after {deadline:?}"));
+    }
     runtime.block_on(async {
-        let end = if ended == super::Ended::Well {
-            end?
-        } else {
-            start.elapsed()
-        };
-        if ended != super::Ended::Well || script.drops {
-            settle(if script.drops {
-                deadline
-            } else {
-                Duration::ZERO
-            })
-            .await;
+        if script.drops {
+            settle(deadline).await;
+        } else if ended == Ended::Panic {
+            settle(Duration::ZERO).await;
         }
         Ok(harness.0.recorder.finish(end, ended, tasks_left))
     })
