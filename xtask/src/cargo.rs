@@ -41,19 +41,13 @@ pub fn text(message: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Becomes the program of another package: cargo builds and runs it as `how` says, with `arguments`.
+/// Becomes cargo, with these words and then the arguments.
 ///
 /// # Errors
 ///
 /// If there is no cargo.
-pub fn become_other(
-    package: &str,
-    how: &[&str],
-    arguments: &[OsString],
-) -> Result<(), Box<dyn Error>> {
-    let mut cargo = cargo();
-    cargo.args(how).args(["--package", package]);
-    replace_with(cargo.arg("--").args(arguments))
+pub fn become_cargo(words: &str, arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
+    replace_with(cargo().args(words.split(' ')).args(arguments))
 }
 
 /// Signals and the exit code need no passing on: this program is the other from now on.

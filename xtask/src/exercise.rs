@@ -295,7 +295,7 @@ fn diff(root: &Path, step: &str, other: Option<&str>) -> Result {
         .and_then(|row| row.builds_on);
     let (old, new) = match (other, builds_on) {
         (Some(other), _) => (step, other),
-        (None, Some(builds_on)) => (builds_on, step),
+        (None, Some((builds_on, _))) => (builds_on, step),
         (None, None) => {
             let message =
                 format!("{step} builds on no other step; name a second one to compare with");

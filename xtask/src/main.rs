@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use xtask::cargo::become_other;
+use xtask::cargo::become_cargo;
 use xtask::exercise;
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
@@ -53,12 +53,8 @@ struct Arguments {
     arguments: Vec<OsString>,
 }
 
-const QUIET: [&str; 2] = ["run", "--quiet"];
-
 fn main() {
-    let named = |command: &str, Arguments { arguments }| {
-        Vec::from_iter([command.into()].into_iter().chain(arguments))
-    };
+    let become_cargo = |words, rest: Arguments| become_cargo(words, &rest.arguments);
     let result = match Flags::parse().command {
         None => return say(Flags::command().render_help()),
         Some(Task::List) => return steps::list(),
@@ -66,22 +62,12 @@ fn main() {
             let included = STEPS.iter().filter(|step| steps.includes(step.name));
             run(included, speed)
         }
-        Some(Task::Lessons(arguments)) => {
-            become_other("lessons", &QUIET, &named("lessons", arguments))
-        }
-        Some(Task::Book(arguments)) => become_other("lessons", &QUIET, &named("book", arguments)),
-        Some(Task::Timeline(arguments)) => {
-            become_other("lab", &QUIET, &named("timeline", arguments))
-        }
-        Some(Task::Soak(arguments)) => become_other(
-            "lab",
-            &["run", "--quiet", "--release"],
-            &named("soak", arguments),
-        ),
+        Some(Task::Lessons(rest)) => become_cargo("run -q -p lessons -- lessons", rest),
+        Some(Task::Book(rest)) => become_cargo("run -q -p lessons -- book", rest),
+        Some(Task::Timeline(rest)) => become_cargo("run -q -p lab -- timeline", rest),
+        Some(Task::Soak(rest)) => become_cargo("run -q -p lab --release -- soak", rest),
+        Some(Task::Bench(rest)) => become_cargo("bench -p lab --bench pools --", rest),
         Some(Task::Exercise(command)) => exercise::run(&command),
-        Some(Task::Bench(Arguments { arguments })) => {
-            become_other("lab", &["bench", "--bench", "pools"], &arguments)
-        }
     };
     result.unwrap_or_else(|error| fail(error));
 }

@@ -13,11 +13,9 @@ pub struct Step {
     pub section: &'static str,
     /// The one thing to learn from it.
     pub idea: &'static str,
-    /// The step that it changes one thing of.
-    pub builds_on: Option<&'static str>,
-    /// Number of lines of code, added and removed together, by which its `src/lib.rs` differs from that
-    /// step's. A test holds it, so that the two do not drift apart.
-    pub changed_lines: usize,
+    /// The step that it changes one thing of, and the number of lines of code, added and removed together, by which
+    /// their `src/lib.rs` differ. A test holds that number, so that the two do not drift apart.
+    pub builds_on: Option<(&'static str, usize)>,
 }
 
 /// All of them.
@@ -27,56 +25,48 @@ pub const STEPS: [Step; 8] = [
         section: "Basic Worker Pool Implementation",
         idea: "a fixed pool on one shared channel",
         builds_on: None,
-        changed_lines: 0,
     },
     Step {
         name: "waitgroup",
         section: "Worker Pool with WaitGroups",
         idea: "knowing when the work is done",
-        builds_on: Some("basic"),
-        changed_lines: 10,
+        builds_on: Some(("basic", 10)),
     },
     Step {
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
-        builds_on: Some("basic"),
-        changed_lines: 60,
+        builds_on: Some(("basic", 60)),
     },
     Step {
         name: "cancellation",
         section: "Worker Pool with Context for Cancellation",
         idea: "stopping early and losing nothing",
         builds_on: None, // threads become tasks
-        changed_lines: 0,
     },
     Step {
         name: "dispatcher",
         section: "Worker Pool with Job Queue and Dispatcher",
         idea: "a pool you can hold: submit, dispatch, stop",
-        builds_on: Some("basic"),
-        changed_lines: 134,
+        builds_on: Some(("basic", 134)),
     },
     Step {
         name: "errors",
         section: "Error Handling in Worker Pools",
         idea: "failure is a value; a panic is contained",
-        builds_on: Some("basic"),
-        changed_lines: 50,
+        builds_on: Some(("basic", 50)),
     },
     Step {
         name: "rate-limited",
         section: "Rate-Limited Worker Pool",
         idea: "no faster than the downstream allows",
-        builds_on: Some("cancellation"),
-        changed_lines: 81,
+        builds_on: Some(("cancellation", 81)),
     },
     Step {
         name: "dynamic",
         section: "Dynamic Worker Pool",
         idea: "as many workers as the load asks for",
-        builds_on: Some("cancellation"),
-        changed_lines: 201,
+        builds_on: Some(("cancellation", 201)),
     },
 ];
 

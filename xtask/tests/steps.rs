@@ -4,22 +4,25 @@ use std::fs;
 use std::path::Path;
 
 use similar::{ChangeTag, TextDiff};
-use xtask::steps::STEPS;
+use xtask::steps::{STEPS, Step};
 
 #[test]
 fn a_step_changes_as_many_lines_as_the_table_says() {
-    let changed = STEPS.map(|step| {
-        let lines = step.builds_on.map(|base| changed_lines(base, step.name));
-        (step.name, lines.unwrap_or(0))
-    });
-    assert_eq!(changed, STEPS.map(|step| (step.name, step.changed_lines)));
+    for Step {
+        name, builds_on, ..
+    } in STEPS
+    {
+        if let Some((base, lines)) = builds_on {
+            assert_eq!(changed_lines(base, name), lines, "{name} on {base}");
+        }
+    }
 }
 
 #[test]
 fn a_step_builds_on_one_before_it() {
     for (number, step) in STEPS.iter().enumerate() {
         let before = &STEPS[..number];
-        let is_before = |base| before.iter().any(|earlier| earlier.name == base);
+        let is_before = |(base, _)| before.iter().any(|earlier| earlier.name == base);
         assert!(step.builds_on.is_none_or(is_before), "{}", step.name);
     }
 }
