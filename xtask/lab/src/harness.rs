@@ -65,9 +65,7 @@ pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Res
         Adapter::Tasks(pool) => {
             let (done, ended) = channel();
             let deadline = script.deadline(&step.guarantees);
-            let play = move || _ = done.send(tasks::play(pool, recorder, deadline));
-            let runtime = thread::Builder::new().name("runtime".into()).spawn(play);
-            runtime.map_err(|error| error.to_string())?; // never joined: it may be stuck
+            thread::spawn(move || done.send(tasks::play(pool, recorder, deadline))); // it may be stuck
             let ended = ended.recv_timeout(patience);
             ended.unwrap_or_else(|_| Err(format!("the pool is stuck for {patience:?}")))
         }

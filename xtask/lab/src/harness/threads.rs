@@ -65,8 +65,10 @@ impl Harness {
 
     fn wait_for(&self, job: usize) {
         let state = self.recorder.state();
-        let wait = |state: &mut super::State| !state.has_started(job);
-        drop(self.started.wait_while(state, wait));
+        let waited = self
+            .started
+            .wait_while(state, |state| !state.has_started(job));
+        drop(waited);
     }
 }
 
@@ -108,13 +110,12 @@ impl Threads for Harness {
             self.recorder.record(Duration::ZERO, event);
             return self.started.notify_all();
         }
+        if let Event::Ended { .. } = event {
+            return; // at no certain time: the conductor does not wait for it
+        }
         let mut conductor = self.conductor();
-        match event {
-            Event::Ended { .. } => return, // at no certain time: the conductor does not wait for it
-            Event::Result { .. } => {
-                conductor.results_due = conductor.results_due.map(|due| due.saturating_sub(1));
-            }
-            _ => {}
+        if let Event::Result { .. } = event {
+            conductor.results_due = conductor.results_due.map(|due| due.saturating_sub(1));
         }
         self.recorder.record(conductor.now, event);
         self.moved.notify_one();
@@ -156,14 +157,12 @@ pub fn play(
         moved: Condvar::new(),
         started: Condvar::new(),
     });
-    let thread = thread::Builder::new().name("pool".into());
     let player = harness.clone();
-    let thread = thread.spawn(move || {
+    thread::spawn(move || {
         let ended = super::run(|| pool(&script, player.clone()));
         player.conductor().ended = Some(ended);
         player.moved.notify_one();
-    });
-    thread.map_err(|error| error.to_string())?; // never joined: it may be stuck
+    }); // never joined: it may be stuck
 
     let ended = harness.conduct(patience)?;
     let left = || threads_left(others, Duration::from_secs(5));
@@ -209,21 +208,16 @@ impl Conductor {
             return;
         };
         self.now = due;
-        let event = match job {
-            0 => {
-                self.stop_due = false;
-                Event::Stop
-            }
-            job => {
-                self.unfinished = match recorder.ends_pool(job) {
-                    true => self.waiting.len() - usize::from(self.stop_due),
-                    false => self.unfinished.saturating_sub(1),
-                };
-                self.results_due = self.results_due.map(|due| due + 1);
-                Event::Finished { worker, job }
-            }
+        if job == 0 {
+            self.stop_due = false;
+            return recorder.record(due, Event::Stop);
+        }
+        self.unfinished = match recorder.ends_pool(job) {
+            true => self.waiting.len() - usize::from(self.stop_due),
+            false => self.unfinished.saturating_sub(1),
         };
-        recorder.record(due, event);
+        self.results_due = self.results_due.map(|due| due + 1);
+        recorder.record(due, Event::Finished { worker, job });
     }
 
     /// The pool does less than it could: it is not waited for again.
@@ -251,11 +245,7 @@ fn threads_left(others: usize, patience: Duration) -> usize {
 fn pool_threads() -> usize {
     let names = fs::read_dir("/proc/self/task").into_iter().flatten();
     let names = names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    let is_pools = |name: &String| {
-        ["worker ", "submitter"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    };
+    let is_pools = |name: &String| name.starts_with("worker ") || name.starts_with("submitter");
     names.filter(is_pools).count()
 }
 
