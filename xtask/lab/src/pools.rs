@@ -61,9 +61,9 @@ pub trait Tasks: Send + Sync {
     /// Waits until a job is to be submitted.
     fn submit(&self, job: usize) -> BoxFuture<()>;
     /// Does a job.
-    fn work(&self, worker: usize, job: usize) -> BoxFuture<Outcome>;
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome>;
     /// Waits until the pool is to be stopped.
-    fn stop(&self) -> BoxFuture<()>;
+    fn stop(self: Arc<Self>) -> BoxFuture<()>;
     /// Records an event.
     fn record(&self, event: Event);
 }
@@ -320,7 +320,7 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
                     Err(Refused(job)) => Event::HandedBack { job },
                 });
             }
-            harness.stop().await;
+            harness.clone().stop().await;
             match script.drops {
                 true => drop(pool),
                 false => pool.stop().await,
@@ -336,7 +336,7 @@ fn work(
 ) -> impl Fn(usize, usize) -> BoxFuture<(usize, Outcome)> + Clone + Send + 'static {
     let harness = harness.clone();
     move |worker, job| {
-        let outcome = harness.work(worker, job);
+        let outcome = harness.clone().work(worker, job);
         Box::pin(async move { (job, outcome.await) })
     }
 }
@@ -351,7 +351,7 @@ async fn run_until_stopped(
     let mut run = pin!(run);
     let unstarted = select! {
         biased;
-        () = harness.stop() => {
+        () = harness.clone().stop() => {
             if script.drops {
                 return;
             }

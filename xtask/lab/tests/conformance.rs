@@ -71,10 +71,9 @@ fn count(events: &[Event], is: fn(&Event) -> bool) -> usize {
 type OnEvent = dyn Fn(&Log, Event) + Send + Sync;
 
 /// Calls `on_event` in the job that starts, or where the pool reports a result.
-#[derive(Clone)]
 struct Harness {
     log: Arc<Log>,
-    on_event: Arc<OnEvent>,
+    on_event: Box<OnEvent>,
     drains: bool,
 }
 
@@ -112,12 +111,11 @@ impl Tasks for Harness {
         Box::pin(ready(()))
     }
 
-    fn work(&self, worker: usize, job: usize) -> BoxFuture<Outcome> {
-        let harness = self.clone();
-        Box::pin(async move { block_in_place(|| harness.work(worker, job)) })
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome> {
+        Box::pin(async move { block_in_place(|| Self::work(&self, worker, job)) })
     }
 
-    fn stop(&self) -> BoxFuture<()> {
+    fn stop(self: Arc<Self>) -> BoxFuture<()> {
         match self.drains {
             true => Box::pin(ready(())),
             false => Box::pin(pending()),
@@ -141,7 +139,7 @@ fn run(
     };
     let harness = Harness {
         log: Arc::new(log),
-        on_event: Arc::new(on_event),
+        on_event: Box::new(on_event),
         drains: step.guarantees.stop == Stop::Drains,
     };
     let log = harness.log.clone();

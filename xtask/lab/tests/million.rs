@@ -75,12 +75,12 @@ impl Tasks for List {
         Box::pin(future::ready(()))
     }
 
-    fn work(&self, _worker: usize, job: usize) -> BoxFuture<Outcome> {
+    fn work(self: Arc<Self>, _worker: usize, job: usize) -> BoxFuture<Outcome> {
         self.start(job);
         Box::pin(future::ready(Outcome::Done))
     }
 
-    fn stop(&self) -> BoxFuture<()> {
+    fn stop(self: Arc<Self>) -> BoxFuture<()> {
         match self.stops {
             true => Box::pin(future::ready(())),
             false => Box::pin(future::pending()),

@@ -13,10 +13,7 @@ use super::{Ended, Recorder, Run};
 use crate::pools::{BoxFuture, Event, Tasks};
 use crate::script::{MILLISECOND, Outcome, Script, When};
 
-#[derive(Clone)]
-struct Harness(Arc<Shared>);
-
-struct Shared {
+struct Harness {
     start: Instant,
     recorder: Recorder,
     changed: Notify,
@@ -25,8 +22,8 @@ struct Shared {
 impl Harness {
     async fn wait_for(&self, job: usize) {
         loop {
-            let changed = self.0.changed.notified();
-            if self.0.recorder.state().has_started(job) {
+            let changed = self.changed.notified();
+            if self.recorder.state().has_started(job) {
                 return;
             }
             changed.await;
@@ -36,47 +33,40 @@ impl Harness {
 
 impl Tasks for Harness {
     fn submit(&self, job: usize) -> BoxFuture<()> {
-        Box::pin(sleep_unless_zero(self.0.recorder.script.job(job).interval))
+        Box::pin(sleep_unless_zero(self.recorder.script.job(job).interval))
     }
 
-    fn work(&self, worker: usize, job: usize) -> BoxFuture<Outcome> {
-        let harness = self.clone();
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome> {
         Box::pin(async move {
-            harness.record(Event::Started { worker, job });
-            let script = &harness.0.recorder.script;
+            self.record(Event::Started { worker, job });
+            let script = &self.recorder.script;
             let todo = script.job(job);
             for _ in 0..todo.yields {
                 yield_now().await;
             }
             if let Some(other) = script.waits_for(job) {
-                harness.wait_for(other).await;
+                self.wait_for(other).await;
             }
             sleep_unless_zero(todo.duration).await;
-            harness.record(Event::Finished { worker, job });
+            self.record(Event::Finished { worker, job });
             todo.outcome.come_about()
         })
     }
 
-    fn stop(&self) -> BoxFuture<()> {
-        let harness = self.clone();
+    fn stop(self: Arc<Self>) -> BoxFuture<()> {
         Box::pin(async move {
-            match harness.0.recorder.script.stop {
+            match self.recorder.script.stop {
                 When::Never => future::pending().await,
                 When::After(time) => sleep_unless_zero(time).await,
-                When::Started(job) => harness.wait_for(job).await,
+                When::Started(job) => self.wait_for(job).await,
             }
-            harness.record(Event::Stop);
+            self.record(Event::Stop);
         })
     }
 
     fn record(&self, event: Event) {
-        let Shared {
-            start,
-            recorder,
-            changed,
-        } = &*self.0;
-        recorder.record(start.elapsed(), event);
-        changed.notify_waiters();
+        self.recorder.record(self.start.elapsed(), event);
+        self.changed.notify_waiters();
     }
 }
 
@@ -99,16 +89,16 @@ pub fn play(
     let runtime = runtime.map_err(|error| error.to_string())?;
     let script = recorder.script.clone();
     let start = runtime.block_on(async { Instant::now() });
-    let harness = Harness(Arc::new(Shared {
+    let harness = Arc::new(Harness {
         start,
         recorder,
         changed: Notify::new(),
-    }));
+    });
 
     let mut in_time = false;
     let mut end = Duration::ZERO;
     let ended = super::run(|| {
-        let run = pool(script.clone(), Arc::new(harness.clone()));
+        let run = pool(script.clone(), harness.clone());
         runtime.block_on(async {
             in_time = timeout(deadline, run).await.is_ok();
             end = start.elapsed();
@@ -124,7 +114,7 @@ pub fn play(
         } else if ended == Ended::Panic {
             settle(Duration::ZERO).await;
         }
-        Ok(harness.0.recorder.finish(end, ended, tasks_left))
+        Ok(harness.recorder.finish(end, ended, tasks_left))
     })
 }
 
