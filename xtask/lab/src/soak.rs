@@ -179,7 +179,7 @@ fn failure(
         String::from_iter(words.filter(|word| !word.contains(char::is_numeric)))
     };
     let wanted = kind(&violation);
-    let mut script = shrink::shrink(script.clone(), &step.guarantees, |script| {
+    let mut script = shrink::shrink(script.clone(), |script| {
         let mut tries = (0..tries).take_while(|_| begin.elapsed() < SHRINKING);
         let found = tries.find_map(|_| self::violation(step, script, patience).err());
         let found = found.filter(|found| kind(found) == wanted);
