@@ -213,7 +213,7 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
         let submitters =
             (1..=script.submitters.get()).map(|first| scope.spawn(move || submit(first)));
         let submitters = Vec::from_iter(submitters);
-        if !script.stop_early {
+        if submitters.len() == 1 {
             for submitter in submitters {
                 submitter.join().expect("what it calls does not panic");
             }

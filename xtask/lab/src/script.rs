@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use errors::OnFailure;
 
-use crate::guarantees::{Guarantees, Panic, Stop};
+use crate::guarantees::{Guarantees, Stop};
 
 /// The resolution of timers.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
@@ -30,10 +30,8 @@ pub struct Script {
     pub jobs: Vec<Job>,
     /// How many results are read: after that many, their receiver is dropped.
     pub reads: usize,
-    /// For `dispatcher`, how many threads submit the jobs.
+    /// For `dispatcher`, how many threads submit the jobs. If several do, it may be stopped before all are submitted.
     pub submitters: NonZeroUsize,
-    /// For `dispatcher`, whether it may be stopped before all jobs are submitted.
-    pub stop_early: bool,
     /// When the pool is shut down, where it can be.
     pub stop: When,
     /// Whether it is dropped then, instead of stopped or cancelled.
@@ -115,7 +113,6 @@ impl Script {
         jobs: Vec::new(),
         reads: usize::MAX,
         submitters: NonZeroUsize::MIN,
-        stop_early: false,
         stop: When::Never,
         drops: false,
     };
@@ -163,58 +160,21 @@ impl Script {
         ends.last().copied().unwrap_or_default()
     }
 
-    /// How many workers there always are that do jobs, and do not only wait in one. A script with 0 may never end.
-    pub fn busy_workers(&self, guarantees: &Guarantees) -> usize {
-        if self.reads < self.jobs.len() {
-            return 1; // results that are not read end workers
-        }
-        let panics = self
-            .jobs
-            .iter()
-            .filter(|job| job.outcome == Outcome::Panicked)
-            .count();
-        let alive = match guarantees.panic {
-            Panic::Worker => self.workers.get().saturating_sub(panics).max(1),
-            _ => self.workers.get(),
-        };
-        let waiting = self.jobs.iter().map(|job| job.waits_for).max();
-        alive.saturating_sub(waiting.unwrap_or(0))
-    }
-
-    /// When a pool of tasks has ended at the latest: at every moment until the last job starts, either a worker waits for a job
-    /// that is not submitted yet or that the limiter does not allow, or all of them are busy.
+    /// When a pool of tasks has ended at the latest, even if it does one thing after the other and each takes a timer's
+    /// resolution longer.
     pub fn deadline(&self, guarantees: &Guarantees) -> Duration {
-        let rounded =
-            |time: Duration| MILLISECOND.saturating_mul(count(time.as_nanos().div_ceil(1_000_000)));
-        let intervals = self.jobs.iter().map(|job| rounded(job.interval));
-        let intervals = intervals.fold(Duration::ZERO, Duration::saturating_add);
-        let durations: Duration = self.jobs.iter().map(|job| job.duration).sum();
-        let longest = self
-            .jobs
+        let add = |sum: Duration, time| sum.saturating_add(time).saturating_add(MILLISECOND);
+        let period = guarantees.is_limited.then_some(self.period);
+        let waits = |job: &Job| [Some(job.interval), period].into_iter().flatten();
+        let waits = self.jobs.iter().flat_map(waits).fold(Duration::ZERO, add);
+        let waits = match (guarantees.stop, self.stop) {
+            (Stop::HandsBack, When::After(time)) => waits.min(time),
+            (Stop::Drains, When::After(time)) => waits.saturating_add(time),
+            _ => waits,
+        };
+        self.jobs
             .iter()
             .map(|job| job.duration)
-            .max()
-            .unwrap_or_default();
-        let limiter = match guarantees.is_limited {
-            true => self
-                .period
-                .saturating_add(MILLISECOND)
-                .saturating_mul(count(self.jobs.len() as u128)),
-            false => Duration::ZERO,
-        };
-        let busy = count(self.busy_workers(guarantees).max(1) as u128);
-        let last_start = limiter
-            .saturating_add(intervals)
-            .saturating_add(durations / busy);
-        let last_start = match (guarantees.stop, self.stop) {
-            (Stop::HandsBack, When::After(time)) => last_start.min(rounded(time)),
-            (Stop::Drains, When::After(time)) => last_start.saturating_add(rounded(time)),
-            _ => last_start,
-        };
-        last_start.saturating_add(longest + MILLISECOND)
+            .fold(add(waits, Duration::ZERO), add)
     }
-}
-
-fn count(number: u128) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

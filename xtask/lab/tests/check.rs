@@ -430,7 +430,7 @@ fn idle_for_long_there_are_the_fewest() {
 }
 
 #[test]
-fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
+fn a_pool_has_as_long_as_one_worker_takes() {
     let deadline = |step, stop| {
         let mut script = test(step, &[]).script;
         script.stop = stop;
@@ -443,13 +443,15 @@ fn a_pool_has_as_long_as_it_takes_and_a_timers_resolution() {
         u64::try_from(deadline.as_millis()).expect("it is soon")
     };
     let after = |time| When::After(Duration::from_millis(time));
-    let all = 3 * 100 + (30 + 40 + 50) / 2; // until the last start at the latest
-    assert_eq!(deadline("cancellation", When::Never), all + 50 + 1);
-    assert_eq!(deadline("rate-limited", When::Never), 3 * 10 + all + 50 + 1);
-    assert_eq!(deadline("cancellation", after(0)), 50 + 1);
-    assert_eq!(deadline("cancellation", after(200)), 200 + 50 + 1);
-    assert_eq!(deadline("cancellation", after(10_000)), all + 50 + 1);
-    assert_eq!(deadline("dynamic", after(200)), all + 200 + 50 + 1);
+    // Each wait takes a millisecond more, as does the end.
+    let (intervals, durations) = (3 * 101, 31 + 41 + 51 + 1);
+    let all = intervals + durations;
+    assert_eq!(deadline("cancellation", When::Never), all);
+    assert_eq!(deadline("rate-limited", When::Never), 3 * 10 + all);
+    assert_eq!(deadline("cancellation", after(0)), durations);
+    assert_eq!(deadline("cancellation", after(200)), 200 + durations);
+    assert_eq!(deadline("cancellation", after(10_000)), all);
+    assert_eq!(deadline("dynamic", after(200)), all + 200);
 }
 
 /// Two workers do four jobs, of which the second waits until the third has started.

@@ -1,77 +1,70 @@
 //! Makes a failing script simpler, so that a person can read it.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::Range;
 use std::time::Duration;
 
 use errors::OnFailure;
 
-use crate::guarantees::{Guarantees, Stop};
 use crate::script::{Job, MILLISECOND, Outcome, Script, When};
 
-/// The simplest script found that still fails. Tries one simpler script after another.
-pub fn shrink(
-    mut script: Script,
-    guarantees: &Guarantees,
-    mut fails: impl FnMut(&Script) -> bool,
-) -> Script {
-    loop {
-        let mut simpler = simpler(&script).filter(|script| is_playable(script, guarantees));
-        let Some(found) = simpler.find(|script| fails(script)) else {
-            break;
-        };
-        drop(simpler);
-        script = found;
-    }
-    script
-}
-
-/// Whether a correct pool ends when this is played on it.
-fn is_playable(script: &Script, guarantees: &Guarantees) -> bool {
-    let stops = match script.stop {
-        When::Never => guarantees.stop != Stop::Drains,
-        When::After(_) => true,
-        When::Started(job) => (1..=script.jobs.len()).contains(&job),
-    };
-    stops && script.busy_workers(guarantees) > 0
-}
-
-/// Scripts that are simpler in one thing: in a setting, by some jobs, or in a property of some jobs.
-fn simpler(script: &Script) -> impl Iterator<Item = Script> {
-    let count = script.jobs.len();
-    let halves =
-        std::iter::successors(Some(count), |size| Some(size / 2)).take_while(|&size| size > 0);
-    let chunks = halves.flat_map(move |size| {
-        (0..count)
-            .step_by(size)
-            .map(move |from| from..(from + size).min(count))
-    });
-    let without = chunks.clone().map(|chunk| {
-        let mut simpler = script.clone();
-        simpler.jobs.drain(chunk);
-        if let When::Started(job) = &mut simpler.stop {
-            *job = (*job).min(simpler.jobs.len());
-        }
-        simpler
-    });
-    let changed = |change: &fn(&mut Script)| {
+/// The simplest script found that still fails. Tries one change after another, until none is left that keeps it failing.
+pub fn shrink(mut script: Script, mut fails: impl FnMut(&Script) -> bool) -> Script {
+    let mut change = |script: &mut Script, change: &dyn Fn(&mut Script)| {
         let mut simpler = script.clone();
         change(&mut simpler);
-        simpler
+        let is_simpler = simpler != *script && is_playable(&simpler) && fails(&simpler);
+        if is_simpler {
+            *script = simpler;
+        }
+        is_simpler
     };
-    let plainer = chunks.flat_map(move |chunk| {
-        JOBS.iter().map(move |change| {
-            let mut simpler = script.clone();
-            simpler.jobs[chunk.clone()].iter_mut().for_each(change);
-            simpler
-        })
-    });
-    let settings = SETTINGS.iter().map(changed);
-    let simpler = settings.chain(without).chain(plainer);
-    simpler.filter(move |simpler| simpler != script)
+    loop {
+        let before = script.clone();
+        for setting in SETTINGS {
+            change(&mut script, &setting);
+        }
+        let mut size = script.jobs.len();
+        while size > 0 {
+            let mut from = 0;
+            while from < script.jobs.len() {
+                let chunk = from..script.jobs.len().min(from + size);
+                if change(&mut script, &|script| remove(script, chunk.clone())) {
+                    continue;
+                }
+                for job in JOBS {
+                    change(&mut script, &|script| {
+                        script.jobs[chunk.clone()].iter_mut().for_each(job);
+                    });
+                }
+                from += size;
+            }
+            size /= 2;
+        }
+        if script == before {
+            return script;
+        }
+    }
 }
 
-/// What can be simpler in a job.
-const JOBS: [fn(&mut Job); 5] = [
+/// Whether some worker does jobs while others wait in one, even if every panic costs a worker.
+fn is_playable(script: &Script) -> bool {
+    let panics = |job: &&Job| job.outcome == Outcome::Panicked;
+    let panics = script.jobs.iter().filter(panics).count();
+    let waiting = script.jobs.iter().map(|job| job.waits_for).max();
+    waiting.is_none_or(|waiting| waiting == 0 || waiting + panics < script.workers.get())
+}
+
+fn remove(script: &mut Script, chunk: Range<usize>) {
+    script.jobs.drain(chunk);
+    if let When::Started(job) = &mut script.stop {
+        *job = (*job).min(script.jobs.len());
+    }
+}
+
+/// What can be simpler in jobs.
+const JOBS: [fn(&mut Job); 6] = [
+    |job| *job = Job::PLAIN,
     |job| job.outcome = Outcome::Done,
     |job| job.waits_for = 0,
     |job| job.interval = Duration::ZERO,
@@ -80,27 +73,15 @@ const JOBS: [fn(&mut Job); 5] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 14] = [
+const SETTINGS: [fn(&mut Script); 10] = [
     |script| script.workers = NonZeroUsize::MIN,
-    |script| script.workers = half(script.workers),
-    |script| script.max_workers = script.workers.max(half(script.max_workers)),
+    |script| script.workers = NonZeroUsize::new(script.workers.get() / 2).unwrap_or(script.workers),
+    |script| script.max_workers = script.workers,
     |script| script.capacity = NonZeroUsize::MIN,
-    |script| script.capacity = half(script.capacity),
-    |script| script.burst = NonZeroU32::MIN,
-    |script| script.period = MILLISECOND,
+    |script| (script.period, script.burst) = (MILLISECOND, NonZeroU32::MIN),
     |script| script.reads = usize::MAX,
     |script| script.submitters = NonZeroUsize::MIN,
-    |script| script.stop_early = false,
     |script| script.drops = false,
     |script| script.on_failure = OnFailure::Continue,
-    |script| script.stop = When::Never,
-    |script| {
-        if script.stop != When::Never {
-            script.stop = When::After(Duration::ZERO);
-        }
-    },
+    |script| script.stop = When::After(Duration::ZERO),
 ];
-
-fn half(number: NonZeroUsize) -> NonZeroUsize {
-    NonZeroUsize::new(number.get() / 2).unwrap_or(number)
-}
