@@ -3,6 +3,7 @@
 mod tasks;
 mod threads;
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
@@ -65,7 +66,9 @@ pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Res
         Adapter::Tasks(pool) => {
             let (done, ended) = channel();
             let deadline = script.deadline(&step.guarantees);
-            thread::spawn(move || done.send(tasks::play(pool, recorder, deadline))); // it may be stuck
+            let play = move || done.send(tasks::play(pool, recorder, deadline));
+            let started = thread::Builder::new().spawn(play); // never joined: it may be stuck
+            started.map_err(|error| error.to_string())?;
             let ended = ended.recv_timeout(patience);
             ended.unwrap_or_else(|_| Err(format!("the pool is stuck for {patience:?}")))
         }
@@ -78,8 +81,14 @@ fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
         Ok(Ok(())) => Ok(Ended::Well),
         Ok(Err(error)) => Err(error.to_string()),
         Err(payload) if payload.is::<JobPanic>() => Ok(Ended::Panic),
-        Err(_) => Err("the pool panicked".into()),
+        Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
     }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("(no text)")
 }
 
 /// Keeps the log of a run.

@@ -30,13 +30,18 @@ pub struct Flags {
 
     /// The seed to begin with, instead of a random one; without --minutes, the only one: it is run
     /// a thousand times, as threads do not do the same each time
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     seed: Option<u64>,
 }
 
 fn minutes(text: &str) -> Result<Duration, &'static str> {
     let minutes = above_zero(text)?;
     Ok(Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok();
+    number.ok_or_else(|| format!("takes a whole number from 0 to {}", u64::MAX))
 }
 
 /// Runs the steps' pools, and prints how many runs of each kept all guarantees.

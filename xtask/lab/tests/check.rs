@@ -507,3 +507,14 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
         script.jobs[1].waits_for = 98;
     });
 }
+
+#[test]
+fn a_run_that_ends_with_a_panic_says_when() {
+    let mut script = Test::new("cancellation", &[Panicked], &[]).script;
+    let duration = Duration::from_millis(5);
+    script.jobs[0].duration = duration;
+    let patience = Duration::from_secs(60);
+    let run = play(&step("cancellation"), &script, Time::Disturbed, patience);
+    let run = run.expect("the pool runs");
+    assert_eq!((run.ended, run.end), (Ended::Panic, duration));
+}

@@ -284,7 +284,11 @@ fn flags_take_what_they_say_and_no_more() {
         ("--minutes", "0", "takes a number above 0"),
         ("--minutes", "-1", "takes a number above 0"),
         ("--minutes", "inf", "takes a number above 0"),
-        ("--seed", "-1", "invalid digit found in string"),
+        (
+            "--seed",
+            "-1",
+            "takes a whole number from 0 to 18446744073709551615",
+        ),
     ];
     for (flag, value, message) in flags {
         let mut soak = Command::new(env!("CARGO_BIN_EXE_lab"));

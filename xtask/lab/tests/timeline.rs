@@ -498,7 +498,7 @@ fn a_pool_that_is_stuck_is_reported() {
 #[test]
 fn a_pool_that_panics_is_reported() {
     let drawn = draw_as_basic(PATIENCE, |_, _| resume_unwind(Box::new("broken")));
-    assert_eq!(drawn, Err("basic: the pool panicked".into()));
+    assert_eq!(drawn, Err("basic: the pool panicked: broken".into()));
 }
 
 #[test]

@@ -96,19 +96,16 @@ pub fn play(
     });
 
     let mut in_time = false;
-    let mut end = Duration::ZERO;
     let ended = super::run(|| {
         let run = pool(script.clone(), harness.clone());
-        runtime.block_on(async {
-            in_time = timeout(deadline, run).await.is_ok();
-            end = start.elapsed();
-        });
+        in_time = runtime.block_on(async { timeout(deadline, run).await.is_ok() });
         Ok(())
     })?;
     if ended == Ended::Well && !in_time {
         return Err(format!("the pool still runs after {deadline:?}"));
     }
     runtime.block_on(async {
+        let end = start.elapsed();
         if script.drops {
             // Such a pool joins no task: they end when it is their turn.
             let all_end = async {

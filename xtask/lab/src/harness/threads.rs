@@ -158,11 +158,13 @@ pub fn play(
         started: Condvar::new(),
     });
     let player = harness.clone();
-    thread::spawn(move || {
+    let play = move || {
         let ended = super::run(|| pool(&script, player.clone()));
         player.conductor().ended = Some(ended);
         player.moved.notify_one();
-    }); // never joined: it may be stuck
+    };
+    let started = thread::Builder::new().spawn(play); // never joined: it may be stuck
+    started.map_err(|error| error.to_string())?;
 
     let ended = harness.conduct(patience)?;
     let left = || threads_left(others, Duration::from_secs(5));
