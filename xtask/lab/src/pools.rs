@@ -5,10 +5,13 @@ use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use errors::JobError;
 use tokio::select;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::script::{Outcome, Script};
@@ -48,6 +51,8 @@ impl Outcome {
 
 /// What plays a script on a pool of threads.
 pub trait Threads: Send + Sync {
+    /// How many jobs there are.
+    fn jobs(&self) -> usize;
     /// Does a job.
     fn work(&self, worker: usize, job: usize) -> Outcome;
     /// Waits until the pool is to be stopped; only called for pools that can be.
@@ -58,10 +63,12 @@ pub trait Threads: Send + Sync {
 
 /// What plays a script on a pool of tasks.
 pub trait Tasks: Send + Sync {
-    /// Waits until a job is to be submitted.
-    fn submit(&self, job: usize) -> BoxFuture<()>;
-    /// Does a job.
-    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome>;
+    /// How many jobs there are.
+    fn jobs(&self) -> usize;
+    /// The time between the submission of the job before it and its own.
+    fn interval(&self, job: usize) -> Duration;
+    /// Does a job, and says which it was.
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)>;
     /// Waits until the pool is to be stopped.
     fn stop(self: Arc<Self>) -> BoxFuture<()>;
     /// Records an event.
@@ -81,8 +88,8 @@ pub enum Adapter {
 }
 
 /// The numbers of the jobs, each recorded when the pool takes it.
-fn jobs(script: &Script, harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> + Send {
-    let jobs = 1..=script.jobs.len();
+fn jobs(harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> + Send {
+    let jobs = 1..=harness.jobs();
     jobs.inspect(|&job| harness.record(Event::Submitted { job }))
 }
 
@@ -91,7 +98,7 @@ pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = basic::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(jobs(script, &harness), work, |(job, outcome)| {
+    pool.run(jobs(&harness), work, |(job, outcome)| {
         harness.record(Event::Result { job, outcome });
     })
 }
@@ -101,7 +108,7 @@ pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = waitgroup::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(jobs(script, &harness), work, |results| {
+    pool.run(jobs(&harness), work, |results| {
         for (job, outcome) in results.take(script.reads) {
             harness.record(Event::Result { job, outcome });
         }
@@ -114,18 +121,22 @@ pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
 
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = Pool { workers, capacity };
-    let (jobs, handles): (Vec<_>, Vec<_>) = (1..=script.jobs.len()).map(Job::new).unzip();
+    let (reply, handles) = channel();
+    let jobs = jobs(&harness).map(move |number| {
+        let (job, handle) = Job::new(number);
+        _ = reply.send((number, handle)); // an error: no more replies are read
+        job
+    });
     let work = |worker, job: Job<_, _>| job.complete(|job| harness.work(worker, job));
 
     thread::scope(|scope| {
         scope.spawn(|| {
-            for (job, handle) in (1..).zip(handles).take(script.reads) {
+            for (job, handle) in handles.into_iter().take(script.reads) {
                 let outcome = handle.wait().unwrap_or(Outcome::Lost);
                 harness.record(Event::Result { job, outcome });
             }
         });
-        let taken = self::jobs(script, &harness).zip(jobs).map(|(_, job)| job);
-        pool.run(taken, work)
+        pool.run(jobs, work)
     })
 }
 
@@ -138,8 +149,8 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         let pool = Pool { workers, capacity };
         let cancel = CancellationToken::new();
         let submit_all = async |submitter: Submitter<usize>| {
-            for job in 1..=script.jobs.len() {
-                cancel.run_until_cancelled(harness.submit(job)).await;
+            for job in 1..=harness.jobs() {
+                pause(harness.interval(job), &cancel).await;
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
             }
@@ -193,7 +204,7 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
 
     let submitter = pool.submitter();
     let submit = |first| {
-        for job in (first..=script.jobs.len()).step_by(script.submitters.get()) {
+        for job in (first..=harness.jobs()).step_by(script.submitters.get()) {
             let task_harness = harness.clone();
             let submitted = submitter.submit(Box::new(move || {
                 let (worker, _) = IN_FLIGHT.get();
@@ -235,7 +246,7 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
         on_failure: script.on_failure,
     };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
-    let mut jobs = 1..=script.jobs.len();
+    let mut jobs = 1..=harness.jobs();
     let taken = |&job: &usize| harness.record(Event::Submitted { job });
     let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
         let outcome = match result {
@@ -261,8 +272,8 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         let cancel = CancellationToken::new();
         let limiter = Limiter::new(script.period, script.burst);
         let submit_all = async |submitter: Submitter<usize>| {
-            for job in 1..=script.jobs.len() {
-                cancel.run_until_cancelled(harness.submit(job)).await;
+            for job in 1..=harness.jobs() {
+                pause(harness.interval(job), &cancel).await;
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
             }
@@ -312,9 +323,10 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
                 harness.record(Event::Result { job, outcome });
             }
         };
+        let never = CancellationToken::new();
         let produce = async {
-            for job in 1..=script.jobs.len() {
-                harness.submit(job).await;
+            for job in 1..=harness.jobs() {
+                pause(harness.interval(job), &never).await;
                 harness.record(match pool.submit(job).await {
                     Ok(()) => Event::Submitted { job },
                     Err(Refused(job)) => Event::HandedBack { job },
@@ -330,15 +342,19 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     })
 }
 
-/// The work of a pool of tasks: its result says which job it is of.
+/// Waits before a submission, unless that is cancelled.
+async fn pause(interval: Duration, cancel: &CancellationToken) {
+    if !interval.is_zero() {
+        cancel.run_until_cancelled(sleep(interval)).await;
+    }
+}
+
+/// The work of a pool of tasks.
 fn work(
     harness: &Arc<dyn Tasks>,
 ) -> impl Fn(usize, usize) -> BoxFuture<(usize, Outcome)> + Clone + Send + 'static {
     let harness = harness.clone();
-    move |worker, job| {
-        let outcome = harness.clone().work(worker, job);
-        Box::pin(async move { (job, outcome.await) })
-    }
+    move |worker, job| harness.clone().work(worker, job)
 }
 
 /// Drops or cancels the run when the harness says so, and records the jobs that it hands back.

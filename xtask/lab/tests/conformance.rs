@@ -74,6 +74,7 @@ type OnEvent = dyn Fn(&Log, Event) + Send + Sync;
 struct Harness {
     log: Arc<Log>,
     on_event: Box<OnEvent>,
+    jobs: usize,
     drains: bool,
 }
 
@@ -95,6 +96,10 @@ impl Harness {
 }
 
 impl Threads for Harness {
+    fn jobs(&self) -> usize {
+        self.jobs
+    }
+
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.work(worker, job)
     }
@@ -107,12 +112,16 @@ impl Threads for Harness {
 }
 
 impl Tasks for Harness {
-    fn submit(&self, _job: usize) -> BoxFuture<()> {
-        Box::pin(ready(()))
+    fn jobs(&self) -> usize {
+        self.jobs
     }
 
-    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome> {
-        Box::pin(async move { block_in_place(|| Self::work(&self, worker, job)) })
+    fn interval(&self, _job: usize) -> Duration {
+        Duration::ZERO
+    }
+
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
+        Box::pin(async move { (job, block_in_place(|| Self::work(&self, worker, job))) })
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<()> {
@@ -140,6 +149,7 @@ fn run(
     let harness = Harness {
         log: Arc::new(log),
         on_event: Box::new(on_event),
+        jobs: script.jobs.len(),
         drains: step.guarantees.stop == Stop::Drains,
     };
     let log = harness.log.clone();

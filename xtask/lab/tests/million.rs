@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::guarantees::Stop;
 use lab::pools::{Adapter, BoxFuture, Event, Tasks, Threads};
-use lab::script::{Job, Outcome, Script};
+use lab::script::{Outcome, Script};
 use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
 
@@ -58,6 +58,10 @@ impl List {
 }
 
 impl Threads for List {
+    fn jobs(&self) -> usize {
+        MILLION
+    }
+
     fn work(&self, _worker: usize, job: usize) -> Outcome {
         self.start(job);
         Outcome::Done
@@ -71,13 +75,17 @@ impl Threads for List {
 }
 
 impl Tasks for List {
-    fn submit(&self, _job: usize) -> BoxFuture<()> {
-        Box::pin(future::ready(()))
+    fn jobs(&self) -> usize {
+        MILLION
     }
 
-    fn work(self: Arc<Self>, _worker: usize, job: usize) -> BoxFuture<Outcome> {
+    fn interval(&self, _job: usize) -> Duration {
+        Duration::ZERO
+    }
+
+    fn work(self: Arc<Self>, _worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
         self.start(job);
-        Box::pin(future::ready(Outcome::Done))
+        Box::pin(future::ready((job, Outcome::Done)))
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<()> {
@@ -100,7 +108,6 @@ fn a_million_jobs_are_each_done_once() {
         workers: not_zero(4),
         max_workers: not_zero(4),
         capacity: not_zero(1000),
-        jobs: vec![Job::PLAIN; MILLION],
         period: Duration::ZERO,
         ..Script::PLAIN
     });

@@ -72,6 +72,10 @@ struct Meddler {
 }
 
 impl Threads for Meddler {
+    fn jobs(&self) -> usize {
+        self.harness.jobs()
+    }
+
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.harness.work(worker, job)
     }

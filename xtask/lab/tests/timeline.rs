@@ -445,17 +445,24 @@ fn another_pool_that_does_the_same_looks_the_same() {
 
 #[test]
 fn broken_pools_look_broken() {
-    struct Twice(Arc<dyn Threads>);
-    impl Threads for Twice {
+    struct Other {
+        harness: Arc<dyn Threads>,
+        jobs: usize,
+        times: usize,
+    }
+    impl Threads for Other {
+        fn jobs(&self) -> usize {
+            self.jobs
+        }
         fn work(&self, worker: usize, job: usize) -> Outcome {
-            self.0.work(worker, job);
-            self.0.work(worker, job)
+            let work = |_, _| self.harness.work(worker, job);
+            (0..self.times).fold(Outcome::Done, work)
         }
         fn stop(&self) {
-            self.0.stop();
+            self.harness.stop();
         }
         fn record(&self, event: Event) {
-            self.0.record(event);
+            self.harness.record(event);
         }
     }
     let broken: [(_, Pool); 4] = [
@@ -468,12 +475,26 @@ fn broken_pools_look_broken() {
             small_pool(script, harness, |job| job == 2)
         }),
         ("work is done twice", |script, harness| {
-            pools::basic(script, Arc::new(Twice(harness)))
+            let (jobs, times) = (harness.jobs(), 2);
+            pools::basic(
+                script,
+                Arc::new(Other {
+                    harness,
+                    jobs,
+                    times,
+                }),
+            )
         }),
         ("work is left out", |script, harness| {
-            let mut script = script.clone();
-            script.jobs.pop();
-            pools::basic(&script, harness)
+            let (jobs, times) = (harness.jobs() - 1, 1);
+            pools::basic(
+                script,
+                Arc::new(Other {
+                    harness,
+                    jobs,
+                    times,
+                }),
+            )
         }),
     ];
     for (how, pool) in broken {

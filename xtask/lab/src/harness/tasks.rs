@@ -32,11 +32,15 @@ impl Harness {
 }
 
 impl Tasks for Harness {
-    fn submit(&self, job: usize) -> BoxFuture<()> {
-        Box::pin(sleep_unless_zero(self.recorder.script.job(job).interval))
+    fn jobs(&self) -> usize {
+        self.recorder.script.jobs.len()
     }
 
-    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<Outcome> {
+    fn interval(&self, job: usize) -> Duration {
+        self.recorder.script.job(job).interval
+    }
+
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
         Box::pin(async move {
             self.record(Event::Started { worker, job });
             let script = &self.recorder.script;
@@ -49,7 +53,7 @@ impl Tasks for Harness {
             }
             sleep_unless_zero(todo.duration).await;
             self.record(Event::Finished { worker, job });
-            todo.outcome.come_about()
+            (job, todo.outcome.come_about())
         })
     }
 

@@ -73,6 +73,10 @@ impl Harness {
 }
 
 impl Threads for Harness {
+    fn jobs(&self) -> usize {
+        self.recorder.script.jobs.len()
+    }
+
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.record(Event::Started { worker, job });
         let script = &self.recorder.script;

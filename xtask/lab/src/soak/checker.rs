@@ -217,7 +217,10 @@ impl Checker<'_> {
         for (job, seen) in (1..).zip(&self.jobs) {
             let expected = match seen.started {
                 true => self.expected(job),
-                false => self.guarantees.panicked.filter(|_| panic == Panic::Worker),
+                false => self
+                    .guarantees
+                    .panicked
+                    .filter(|_| panic == Panic::Worker && seen.submitted),
             };
             let outcome = seen.outcome;
             ensure! { unread || outcome == expected => "job {job} came to {outcome:?}, not {expected:?}" }
