@@ -2,6 +2,7 @@
 //! to the harness.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::select;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::script::{Outcome, Script};
+use crate::script::{Outcome, Script, When};
 
 /// Something that happens in a run. Jobs have their number, workers their id.
 #[allow(missing_docs)]
@@ -55,8 +56,8 @@ pub trait Threads: Send + Sync {
     fn jobs(&self) -> usize;
     /// Does a job.
     fn work(&self, worker: usize, job: usize) -> Outcome;
-    /// Waits until the pool is to be stopped; only called for pools that can be.
-    fn stop(&self);
+    /// Waits until the pool is to be stopped.
+    fn stop(&self, when: When);
     /// Records an event.
     fn record(&self, event: Event);
 }
@@ -70,9 +71,32 @@ pub trait Tasks: Send + Sync {
     /// Does a job, and says which it was.
     fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)>;
     /// Waits until the pool is to be stopped.
-    fn stop(self: Arc<Self>) -> BoxFuture<()>;
+    fn stop(self: Arc<Self>, when: When) -> BoxFuture<()>;
     /// Records an event.
     fn record(&self, event: Event);
+}
+
+/// Work that does not wait can be done by tasks as well.
+impl<H: Threads + 'static> Tasks for H {
+    fn jobs(&self) -> usize {
+        Threads::jobs(self)
+    }
+
+    fn interval(&self, _job: usize) -> Duration {
+        Duration::ZERO
+    }
+
+    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
+        Box::pin(async move { (job, Threads::work(&*self, worker, job)) })
+    }
+
+    fn stop(self: Arc<Self>, when: When) -> BoxFuture<()> {
+        Box::pin(async move { Threads::stop(&*self, when) })
+    }
+
+    fn record(&self, event: Event) {
+        Threads::record(self, event);
+    }
 }
 
 /// A future of any type.
@@ -229,7 +253,9 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
                 submitter.join().expect("what it calls does not panic");
             }
         }
-        harness.stop();
+        if let Some(when) = script.stop {
+            harness.stop(when);
+        }
         match script.drops {
             true => drop(pool),
             false => pool.stop(),
@@ -332,7 +358,9 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
                     Err(Refused(job)) => Event::HandedBack { job },
                 });
             }
-            harness.clone().stop().await;
+            if let Some(when) = script.stop {
+                harness.clone().stop(when).await;
+            }
             match script.drops {
                 true => drop(pool),
                 false => pool.stop().await,
@@ -364,10 +392,16 @@ async fn run_until_stopped(
     harness: &Arc<dyn Tasks>,
     run: impl Future<Output = Vec<usize>>,
 ) {
+    let stop = async {
+        match script.stop {
+            Some(when) => harness.clone().stop(when).await,
+            None => pending().await,
+        }
+    };
     let mut run = pin!(run);
     let unstarted = select! {
         biased;
-        () = harness.clone().stop() => {
+        () = stop => {
             if script.drops {
                 return;
             }

@@ -179,9 +179,9 @@ impl Scenario {
             ..Job::PLAIN
         };
         let stop = match (self.timeout, self.rest) {
-            (Some(timeout), _) => When::After(seconds(timeout)),
-            (None, Some(rest)) => When::After(rest),
-            (None, None) => When::Never,
+            (Some(timeout), _) => Some(When::After(seconds(timeout))),
+            (None, Some(rest)) => Some(When::After(rest)),
+            (None, None) => None,
         };
         Script {
             workers: self.workers(),

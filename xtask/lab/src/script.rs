@@ -32,8 +32,8 @@ pub struct Script {
     pub reads: usize,
     /// For `dispatcher`, how many threads submit the jobs. If several do, it may be stopped before all are submitted.
     pub submitters: NonZeroUsize,
-    /// When the pool is shut down, where it can be.
-    pub stop: When,
+    /// When the pool is shut down, where it can be. Without this, one that has to be is once all jobs are submitted.
+    pub stop: Option<When>,
     /// Whether it is dropped then, instead of stopped or cancelled.
     pub drops: bool,
 }
@@ -93,8 +93,6 @@ pub struct JobPanic;
 /// When a pool is shut down. Where that drains it, the time starts once all jobs are submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Never.
-    Never,
     /// After this time.
     After(Duration),
     /// When this job has started, or a later one.
@@ -113,7 +111,7 @@ impl Script {
         jobs: Vec::new(),
         reads: usize::MAX,
         submitters: NonZeroUsize::MIN,
-        stop: When::Never,
+        stop: None,
         drops: false,
     };
 
@@ -168,8 +166,8 @@ impl Script {
         let waits = |job: &Job| [Some(job.interval), period].into_iter().flatten();
         let waits = self.jobs.iter().flat_map(waits).fold(Duration::ZERO, add);
         let waits = match (guarantees.stop, self.stop) {
-            (Stop::HandsBack, When::After(time)) => waits.min(time),
-            (Stop::Drains, When::After(time)) => waits.saturating_add(time),
+            (Stop::HandsBack, Some(When::After(time))) => waits.min(time),
+            (Stop::Drains, Some(When::After(time))) => waits.saturating_add(time),
             _ => waits,
         };
         self.jobs

@@ -439,12 +439,12 @@ fn a_pool_has_as_long_as_one_worker_takes() {
         let deadline = script.deadline(&self::step(step).guarantees);
         u64::try_from(deadline.as_millis()).expect("it is soon")
     };
-    let after = |time| When::After(Duration::from_millis(time));
+    let after = |time| Some(When::After(Duration::from_millis(time)));
     // Each wait takes a millisecond more, as does the end.
     let (intervals, durations) = (3 * 101, 31 + 41 + 51 + 1);
     let all = intervals + durations;
-    assert_eq!(deadline("cancellation", When::Never), all);
-    assert_eq!(deadline("rate-limited", When::Never), 3 * 10 + all);
+    assert_eq!(deadline("cancellation", None), all);
+    assert_eq!(deadline("rate-limited", None), 3 * 10 + all);
     assert_eq!(deadline("cancellation", after(0)), durations);
     assert_eq!(deadline("cancellation", after(200)), 200 + durations);
     assert_eq!(deadline("cancellation", after(10_000)), all);
@@ -458,8 +458,8 @@ fn observed(name: &str, change: fn(&mut Script)) -> Run {
     script.jobs.push(Job::PLAIN);
     script.jobs[1].waits_for = 1;
     script.stop = match step.guarantees.stop {
-        Stop::Drains => When::Started(4), // these go on until they are stopped
-        _ => When::Never,
+        Stop::Drains => Some(When::Started(4)), // these go on until they are stopped
+        _ => None,
     };
     change(&mut script);
     let run = play(&step, &script, Time::Disturbed, Duration::from_secs(60));

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::future::{pending, ready};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use lab::guarantees::Stop;
 use lab::harness::{PATIENCE, Time, play};
-use lab::pools::{Adapter, BoxFuture, Event, Tasks, Threads};
+use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
 use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
@@ -75,24 +74,6 @@ struct Harness {
     log: Arc<Log>,
     on_event: Box<OnEvent>,
     jobs: usize,
-    drains: bool,
-}
-
-impl Harness {
-    fn work(&self, worker: usize, job: usize) -> Outcome {
-        let started = Event::Started { worker, job };
-        self.log.add(started);
-        (self.on_event)(&self.log, started);
-        self.log.add(Event::Finished { worker, job });
-        Outcome::Done
-    }
-
-    fn record(&self, event: Event) {
-        self.log.add(event);
-        if let Event::Result { .. } = event {
-            (self.on_event)(&self.log, event);
-        }
-    }
 }
 
 impl Threads for Harness {
@@ -101,38 +82,20 @@ impl Threads for Harness {
     }
 
     fn work(&self, worker: usize, job: usize) -> Outcome {
-        self.work(worker, job)
+        let started = Event::Started { worker, job };
+        self.log.add(started);
+        block_in_place(|| (self.on_event)(&self.log, started));
+        self.log.add(Event::Finished { worker, job });
+        Outcome::Done
     }
 
-    fn stop(&self) {}
+    fn stop(&self, _when: When) {}
 
     fn record(&self, event: Event) {
-        self.record(event);
-    }
-}
-
-impl Tasks for Harness {
-    fn jobs(&self) -> usize {
-        self.jobs
-    }
-
-    fn interval(&self, _job: usize) -> Duration {
-        Duration::ZERO
-    }
-
-    fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
-        Box::pin(async move { (job, block_in_place(|| Self::work(&self, worker, job))) })
-    }
-
-    fn stop(self: Arc<Self>) -> BoxFuture<()> {
-        match self.drains {
-            true => Box::pin(ready(())),
-            false => Box::pin(pending()),
+        self.log.add(event);
+        if let Event::Result { .. } = event {
+            (self.on_event)(&self.log, event);
         }
-    }
-
-    fn record(&self, event: Event) {
-        self.record(event);
     }
 }
 
@@ -150,7 +113,6 @@ fn run(
         log: Arc::new(log),
         on_event: Box::new(on_event),
         jobs: script.jobs.len(),
-        drains: step.guarantees.stop == Stop::Drains,
     };
     let log = harness.log.clone();
     let harness = Arc::new(harness);
@@ -349,14 +311,7 @@ fn is_result(event: &Event) -> bool {
 #[test]
 fn the_end_leaves_no_thread_and_no_task() {
     for step in steps() {
-        let script = Script {
-            stop: match step.guarantees.stop {
-                Stop::Drains => When::After(Duration::ZERO),
-                _ => When::Never,
-            },
-            ..script(4, 2, 50)
-        };
-        let run = play(&step, &script, Time::Disturbed, PATIENCE);
+        let run = play(&step, &script(4, 2, 50), Time::Disturbed, PATIENCE);
         let run = run.expect("the pool runs");
         assert_eq!(run.left, 0, "{}", step.name);
     }

@@ -1,15 +1,13 @@
 //! A million jobs through each pool: every one is done once, and none twice.
 
-use std::future;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lab::guarantees::Stop;
-use lab::pools::{Adapter, BoxFuture, Event, Tasks, Threads};
-use lab::script::{Outcome, Script};
+use lab::pools::{Adapter, Event, Threads};
+use lab::script::{Outcome, Script, When};
 use lab::steps::{STEPS, Step};
 use tokio::runtime::Builder;
 
@@ -17,17 +15,15 @@ const MILLION: usize = 1_000_000;
 
 /// Ticks off each job when it starts, and again when its result comes.
 struct List {
-    stops: bool,
     started: Vec<AtomicBool>,
     done: Vec<AtomicBool>,
     results: AtomicUsize,
 }
 
 impl List {
-    fn new(stops: bool) -> Self {
+    fn new() -> Self {
         let unticked = || (0..MILLION).map(|_| AtomicBool::new(false)).collect();
         Self {
-            stops,
             started: unticked(),
             done: unticked(),
             results: AtomicUsize::new(0),
@@ -40,6 +36,19 @@ impl List {
             "job {job} started twice"
         );
     }
+}
+
+impl Threads for List {
+    fn jobs(&self) -> usize {
+        MILLION
+    }
+
+    fn work(&self, _worker: usize, job: usize) -> Outcome {
+        self.start(job);
+        Outcome::Done
+    }
+
+    fn stop(&self, _when: When) {}
 
     fn record(&self, event: Event) {
         if let Event::Result { job, outcome } = event {
@@ -54,49 +63,6 @@ impl List {
             );
             self.results.fetch_add(1, Relaxed);
         }
-    }
-}
-
-impl Threads for List {
-    fn jobs(&self) -> usize {
-        MILLION
-    }
-
-    fn work(&self, _worker: usize, job: usize) -> Outcome {
-        self.start(job);
-        Outcome::Done
-    }
-
-    fn stop(&self) {}
-
-    fn record(&self, event: Event) {
-        self.record(event);
-    }
-}
-
-impl Tasks for List {
-    fn jobs(&self) -> usize {
-        MILLION
-    }
-
-    fn interval(&self, _job: usize) -> Duration {
-        Duration::ZERO
-    }
-
-    fn work(self: Arc<Self>, _worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
-        self.start(job);
-        Box::pin(future::ready((job, Outcome::Done)))
-    }
-
-    fn stop(self: Arc<Self>) -> BoxFuture<()> {
-        match self.stops {
-            true => Box::pin(future::ready(())),
-            false => Box::pin(future::pending()),
-        }
-    }
-
-    fn record(&self, event: Event) {
-        self.record(event);
     }
 }
 
@@ -129,7 +95,7 @@ fn a_million_jobs_are_each_done_once() {
 }
 
 fn do_a_million(step: &Step, script: Arc<Script>) {
-    let list = Arc::new(List::new(step.guarantees.stop == Stop::Drains));
+    let list = Arc::new(List::new());
     match step.adapter {
         Adapter::Threads(pool) => pool(&script, list.clone()).expect("threads can be started"),
         Adapter::Tasks(pool) => {

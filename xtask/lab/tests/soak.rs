@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use lab::harness::{Time, play};
 use lab::pools::{self, Adapter, Event, Threads};
-use lab::script::{Outcome, Script};
+use lab::script::{Outcome, Script, When};
 use lab::soak::{self, PATIENCE, generator};
 use lab::steps::{STEPS, Step};
 
@@ -80,8 +80,8 @@ impl Threads for Meddler {
         self.harness.work(worker, job)
     }
 
-    fn stop(&self) {
-        self.harness.stop();
+    fn stop(&self, when: When) {
+        self.harness.stop(when);
     }
 
     fn record(&self, event: Event) {
@@ -242,7 +242,7 @@ fn a_stuck_pool_is_found() {
     insta::assert_snapshot!(said, @r"
     dynamic, seed 0: the pool is stuck for 50ms
     with this script, shrunk from that of the seed:
-    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop: After(0ns), drops: false }
+    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop: Some(After(0ns)), drops: false }
     again: cargo xtask soak --seed 0 dynamic
     ");
 }

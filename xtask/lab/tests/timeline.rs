@@ -11,7 +11,7 @@ use std::{fs, io, thread};
 use anstream::adapter::strip_str;
 use lab::harness::{PATIENCE, Time, play};
 use lab::pools::{self, Adapter, Event, Threads};
-use lab::script::{Outcome, Script};
+use lab::script::{Outcome, Script, When};
 use lab::steps::{STEPS, Step};
 use lab::timeline::{self, svg, svg_file, text, trace};
 use serde_json::Value;
@@ -458,8 +458,8 @@ fn broken_pools_look_broken() {
             let work = |_, _| self.harness.work(worker, job);
             (0..self.times).fold(Outcome::Done, work)
         }
-        fn stop(&self) {
-            self.harness.stop();
+        fn stop(&self, when: When) {
+            self.harness.stop(when);
         }
         fn record(&self, event: Event) {
             self.harness.record(event);

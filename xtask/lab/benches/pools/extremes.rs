@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lab::script::Script;
+
+use crate::harness::{play, step};
 use crate::progress::progress;
 use crate::report::{Figure, Table};
-use crate::threads;
-use crate::trial::{CAPACITY, Candidate, Trial};
+use crate::trial::{Candidate, Trial};
 
 /// The cost of a task in `dispatcher` alone, and beside a busy loop for each core.
-pub fn busy(rounds: usize, jobs: u64) -> Table {
-    let dispatcher = Candidate::new("dispatcher", threads::dispatcher);
+pub fn busy(rounds: usize, jobs: usize) -> Table {
+    let dispatcher = Candidate::step(step("dispatcher"));
     let mut figures = [2, 8].map(|workers| (workers, Figure::default(), Figure::default()));
     for round in 1..=rounds {
         progress(format_args!("beside busy loops, round {round}"));
@@ -52,12 +54,8 @@ fn beside_busy_loops<T>(run: impl FnOnce() -> T) -> T {
 pub fn first_scenario() -> Table {
     progress("start-up");
     let start = Instant::now();
-    let pool = basic::Pool {
-        workers: NonZeroUsize::new(3).expect("3 is not 0"),
-        capacity: CAPACITY,
-    };
-    let work = |_, _| thread::sleep(Duration::from_secs(1));
-    pool.run(1..=5, work, |()| {}).expect("threads start");
+    let work = |_| thread::sleep(Duration::from_secs(1));
+    play(step("basic"), Script::PLAIN, 5, work);
     let ms = start.elapsed().as_secs_f64() * 1e3;
     let title = "the article's first scenario, from start to end";
     let mut table = Table::new(title, ["ms", "over its 2 s"]);

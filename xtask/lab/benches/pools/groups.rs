@@ -3,13 +3,14 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
+use lab::pools::Adapter;
 use xtask::steps::Selection;
 
 use crate::machine::Ticks;
 use crate::progress::progress;
 use crate::report::{Figure, Section, Table, number};
 use crate::trial::{Candidate, Trial};
-use crate::{tasks, threads};
+use crate::{harness, peers};
 
 /// The same jobs for some steps and their peers.
 struct Group {
@@ -32,7 +33,7 @@ fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) ->
     Some(match (step, peer, jobs, workers) {
         ("dispatcher", "threadpool", _, _) if one_core => 1.2,
         _ if one_core || workers > 8 => return None,
-        ("dispatcher", "threadpool", TRIVIAL, _) => 1.1,
+        ("dispatcher", "no results", TRIVIAL, _) => 1.1,
         ("dispatcher", "threadpool", SHORT, 2) => 0.85,
         ("dispatcher", "threadpool", SHORT, 8) => 1.0,
         ("dispatcher", "ideal", SKEWED, _) => 1.4,
@@ -97,16 +98,17 @@ fn groups(selected: &Selection, quick: bool, one_core: bool) -> Vec<Group> {
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get); // 1 where pinned
     let fields = [
-        (of_threads, cores, &threads::STEPS[..], &threads::PEERS[..]),
-        (of_tasks, 1, &tasks::STEPS, &tasks::PEERS),
+        (of_threads, cores, true, peers::of_threads()),
+        (of_tasks, 1, false, peers::of_tasks()),
     ];
     let mut groups = Vec::new();
-    for (kinds, cores, steps, peers) in fields {
-        let with_figure = |candidate: &Candidate| (*candidate, Figure::default());
-        let steps = steps.iter().filter(|step| selected.includes(step.name));
-        let steps = Vec::from_iter(steps.map(with_figure));
-        let is_beside = |peer: &&Candidate| steps.iter().any(|(step, _)| peer.is_beside(step));
-        let peers = Vec::from_iter(peers.iter().filter(is_beside).map(with_figure));
+    for (kinds, cores, on_threads, peers) in fields {
+        let with_figure = |candidate: Candidate| (candidate, Figure::default());
+        let steps = harness::steps(selected)
+            .filter(|step| matches!(step.adapter, Adapter::Threads(_)) == on_threads);
+        let steps = Vec::from_iter(steps.map(|step| with_figure(Candidate::step(step))));
+        let is_beside = |peer: &Candidate| steps.iter().any(|(step, _)| peer.is_beside(step.name));
+        let peers = Vec::from_iter(peers.into_iter().filter(is_beside).map(with_figure));
         for (jobs, ns, count, workers) in kinds {
             let count = if quick { count / 10 } else { count };
             groups.extend(workers.iter().map(|workers| Group {
@@ -153,7 +155,8 @@ impl Group {
             let ratio = |(step, own): &(Candidate, Figure)| {
                 let workers = self.trial.workers.get();
                 let target = target(step.name, peer.name, self.jobs, workers, one_core);
-                peer.is_beside(step).then(|| own.over(ns).at_most(target))
+                peer.is_beside(step.name)
+                    .then(|| own.over(ns).at_most(target))
             };
             let ratios = self.steps.iter().map(ratio);
             table.row(peer.name, [Some(ns.clone())].into_iter().chain(ratios));

@@ -6,21 +6,12 @@ use std::process::Command;
 
 use xtask::steps::Selection;
 
+use crate::harness::steps;
 use crate::machine::{on_one_core, peak_memory};
 use crate::progress::progress;
 use crate::report::{Figure, Table};
 use crate::trial::{Candidate, Trial};
-use crate::{tasks, threads};
-
-/// Every step; the dispatcher with tasks that have no results to collect.
-fn steps(selected: &Selection) -> impl Iterator<Item = Candidate> {
-    let steps = threads::STEPS.into_iter().chain(tasks::STEPS);
-    let steps = steps.map(|step| match step.name {
-        "dispatcher" => Candidate::new("dispatcher", threads::dispatcher_adding_up),
-        _ => step,
-    });
-    steps.filter(|step| selected.includes(step.name))
-}
+use lab::steps::Step;
 
 /// Measures each size in a process of its own, whose peak memory is that of these jobs.
 ///
@@ -34,7 +25,7 @@ pub fn measure(selected: &Selection, quick: bool) -> io::Result<Table> {
     let columns = sizes.iter().map(|jobs| format!("{}k jobs", jobs / 1000));
     let rest = ["most/least", "MiB", "to 100k"].map(String::from);
     let mut table = Table::new(title, columns.chain(rest));
-    for Candidate { name, .. } in steps(selected) {
+    for Step { name, .. } in steps(selected) {
         let mut costs = Figure::default();
         let mut memory = Vec::new();
         for jobs in sizes {
@@ -55,7 +46,7 @@ pub fn measure(selected: &Selection, quick: bool) -> io::Result<Table> {
 }
 
 /// Nanoseconds per job, and peak memory in KiB where known.
-fn in_child(step: &str, jobs: u64) -> io::Result<(f64, Option<f64>)> {
+fn in_child(step: &str, jobs: usize) -> io::Result<(f64, Option<f64>)> {
     let child = Command::new(env::current_exe()?)
         .args(["--grow", &jobs.to_string(), step])
         .output()?;
@@ -68,11 +59,12 @@ fn in_child(step: &str, jobs: u64) -> io::Result<(f64, Option<f64>)> {
 }
 
 /// In that process: prints both.
-pub fn child(selected: &Selection, jobs: u64) {
+pub fn child(selected: &Selection, jobs: usize) {
     for step in steps(selected) {
         let times = (1_000_000 / jobs).clamp(1, 50);
         let total = |jobs| {
-            let measure = |_| step.measure(Trial::new(2, jobs, [0.0; 2])) * jobs as f64;
+            let measure =
+                |_| Candidate::step(step).measure(Trial::new(2, jobs, [0.0; 2])) * jobs as f64;
             (0..times).map(measure).fold(f64::INFINITY, f64::min) // other load can only slow it down
         };
         let measure = || (total(jobs) - total(1)) / (jobs - 1) as f64; // without the start of the pool

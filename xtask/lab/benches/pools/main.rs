@@ -5,13 +5,13 @@
 mod extremes;
 mod groups;
 mod growth;
+mod harness;
 mod machine;
+mod peers;
 mod plot;
 mod progress;
 mod rate;
 mod report;
-mod tasks;
-mod threads;
 mod trial;
 
 use std::error::Error;
@@ -46,7 +46,7 @@ struct Flags {
 
     /// In a process of its own: do so many jobs and say what they cost
     #[arg(long, hide = true)]
-    grow: Option<u64>,
+    grow: Option<usize>,
 
     /// What `cargo bench` passes
     #[arg(long, hide = true)]

@@ -3,18 +3,18 @@
 use std::error::Error;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::harness::step;
 use crate::machine;
+use crate::peers;
 use crate::progress::progress;
 use crate::report::Figure;
-use crate::threads::{self, sum_in_basic};
 use crate::trial::{Candidate, Trial};
 
 struct Plot {
@@ -73,16 +73,18 @@ fn cores(workers: u32) -> f64 {
     f64::from(workers).min(cores as f64)
 }
 
+fn candidates() -> impl Iterator<Item = Candidate> {
+    let basic = Candidate::step(step("basic"));
+    peers::of_threads().into_iter().chain([basic])
+}
+
 fn job_duration() -> Plot {
-    let candidates = [
-        Candidate::new("the Book's", threads::book),
-        Candidate::new("threadpool", threads::threadpool),
-        Candidate::new("basic", threads::basic),
-        Candidate::new("par_iter", threads::par_iter),
-    ];
+    let names = ["the Book's", "threadpool", "basic", "par_iter"];
+    let of_name = |name| candidates().find(|candidate| candidate.name == name);
+    let candidates = names.map(|name| of_name(name).expect("it is one of them"));
     let mut lines = Vec::from(candidates.map(|candidate| {
         measured(candidate.name, move |ns| {
-            let jobs = (100_000_000 / (u64::from(ns) + 300)).min(200_000);
+            let jobs = (100_000_000 / (ns as usize + 300)).min(200_000);
             candidate.measure(Trial::new(2, jobs, [ns.into(); 2]))
         })
     }));
@@ -110,13 +112,13 @@ fn batch_size() -> Plot {
     let mut lines = Vec::new();
     for (ns, name, of_ideal) in kinds {
         lines.push(measured(name, move |size| {
-            let trial = Trial::new(2, 100_000, [ns; 2]);
-            let batches = (0..trial.jobs).step_by(size as usize);
-            let batches = batches.map(|first| first..trial.jobs.min(first + u64::from(size)));
-            let start = Instant::now();
-            let work = |batch: Range<u64>| batch.map(|job| trial.work(job)).sum();
-            sum_in_basic(trial, batches, work);
-            start.elapsed().as_nanos() as f64 / trial.jobs as f64
+            let batch = Candidate::new(name, move |trial| {
+                trial.play(step("basic"), move |batch| {
+                    (0..size).for_each(|_| _ = trial.work(batch));
+                })
+            });
+            let batches = 100_000 / size as usize;
+            batch.measure(Trial::new(2, batches, [ns; 2])) / f64::from(size)
         }));
         lines.push(ideal(of_ideal, move |_| ns / cores(2)));
     }
@@ -134,13 +136,10 @@ fn batch_size() -> Plot {
 
 fn workers() -> Plot {
     let waiting = Candidate::new("jobs that wait 1 ms", |trial| {
-        sum_in_basic(trial, 0..trial.jobs, |job| {
-            thread::sleep(Duration::from_millis(1));
-            job
-        })
+        trial.play(step("basic"), |_| thread::sleep(Duration::from_millis(1)))
     });
     let mut lines = vec![measured(waiting.name, move |workers| {
-        let jobs = 50 * u64::from(workers);
+        let jobs = 50 * workers as usize;
         1e6 / waiting.measure(Trial::new(workers as usize, jobs, [0.0; 2]))
     })];
     let kinds = [
@@ -149,7 +148,7 @@ fn workers() -> Plot {
         (1e3, 100_000, "jobs that compute 1 us"),
     ];
     for (ns, jobs, name) in kinds {
-        let basic = Candidate::new(name, threads::basic);
+        let basic = Candidate::step(step("basic"));
         lines.push(measured(name, move |workers| {
             ns / basic.measure(Trial::new(workers as usize, jobs, [ns; 2]))
         }));

@@ -1,16 +1,16 @@
 //! The limiters in real time: how much of the rate they deliver, and whether they ever exceed it.
 
+use std::mem;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use governor::{Quota, RateLimiter};
-use rate_limited::{Limiter, Pool, Submitter};
-use tokio_util::sync::CancellationToken;
+use lab::script::Script;
 
+use crate::harness::{block_on, play, step};
 use crate::progress::progress;
 use crate::report::{Figure, Table};
-use crate::tasks::block_on;
-use crate::trial::CAPACITY;
 
 /// Makes a number of starts: one a period, and a burst.
 type Start = fn(Duration, NonZeroU32, u32) -> Vec<Instant>;
@@ -64,26 +64,17 @@ fn measure_once(rate: u32, start: Start) -> (f64, f64) {
 }
 
 fn with_step(period: Duration, burst: NonZeroU32, jobs: u32) -> Vec<Instant> {
-    let pool = Pool {
+    let starts = Arc::new(Mutex::new(Vec::with_capacity(jobs as usize)));
+    let script = Script {
         workers: NonZeroUsize::new(8).expect("8 is not 0"),
-        capacity: CAPACITY,
+        period,
+        burst,
+        ..Script::PLAIN
     };
-    let submit_all = async |submitter: Submitter<u32>| {
-        for job in 0..jobs {
-            submitter.submit(job).await?;
-        }
-        Ok(())
-    };
-    let work = |_, _| async { Instant::now() };
-    let mut starts = Vec::with_capacity(jobs as usize);
-    let on_result = |start| starts.push(start);
-    block_on(async {
-        let limiter = Limiter::new(period, burst);
-        let cancel = CancellationToken::new();
-        let run = pool.run(cancel, limiter, submit_all, work, on_result);
-        run.await
-    });
-    starts
+    let log = starts.clone();
+    let work = move |_| log.lock().expect("no job panics").push(Instant::now());
+    play(step("rate-limited"), script, jobs as usize, work);
+    mem::take(&mut starts.lock().expect("no job panics"))
 }
 
 /// Its bucket is full at first.

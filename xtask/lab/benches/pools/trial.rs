@@ -2,33 +2,45 @@
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Something that does jobs: a step's pool, or what one could use instead.
-#[derive(Clone, Copy)]
+use lab::script::Script;
+use lab::steps::Step;
+
+use crate::harness::play;
+
+/// A step's pool, or what one could use instead.
+#[derive(Clone)]
 pub struct Candidate {
     pub name: &'static str,
     /// Does all jobs of a trial, and returns the sum of their results.
-    run: fn(Trial) -> u64,
+    run: Rc<dyn Fn(Trial) -> usize>,
     /// The steps that it is compared with; none means all.
     beside: &'static [&'static str],
 }
 
 impl Candidate {
-    pub const fn new(name: &'static str, run: fn(Trial) -> u64) -> Self {
-        let beside = &[];
+    pub fn new(name: &'static str, run: impl Fn(Trial) -> usize + 'static) -> Self {
+        let (run, beside): (_, &[&str]) = (Rc::new(run), &[]);
         Self { name, run, beside }
     }
 
+    pub fn step(step: &'static Step) -> Self {
+        Self::new(step.name, |trial| {
+            trial.play(step, move |job| _ = trial.work(job))
+        })
+    }
+
     /// A step with one thing changed, or a step before it: compared with those steps only.
-    pub const fn beside(self, beside: &'static [&'static str]) -> Self {
+    pub fn beside(self, beside: &'static [&'static str]) -> Self {
         Self { beside, ..self }
     }
 
-    /// Whether it is compared with `step`.
-    pub fn is_beside(self, step: &Self) -> bool {
-        self.beside.is_empty() || self.beside.contains(&step.name)
+    /// Whether it is compared with this step.
+    pub fn is_beside(&self, step: &str) -> bool {
+        self.beside.is_empty() || self.beside.contains(&step)
     }
 
     /// Does the jobs and returns nanoseconds per job.
@@ -36,39 +48,38 @@ impl Candidate {
     /// # Panics
     ///
     /// If a job was lost or done twice.
-    pub fn measure(self, trial: Trial) -> f64 {
+    pub fn measure(&self, trial: Trial) -> f64 {
         let start = Instant::now();
         let sum = (self.run)(trial);
         let time = start.elapsed();
-        let expected = trial.jobs * (trial.jobs - 1) / 2;
+        let expected = trial.jobs * (trial.jobs + 1) / 2;
         assert_eq!(sum, expected, "{} did other jobs", self.name);
         time.as_nanos() as f64 / trial.jobs as f64
     }
 }
 
-/// Jobs, numbered from 0, for a pool.
+/// Jobs, numbered from 1, for a pool.
 #[derive(Clone, Copy)]
 pub struct Trial {
     pub workers: NonZeroUsize,
     pub capacity: NonZeroUsize,
-    pub jobs: u64,
+    pub jobs: usize,
     /// Number of spins of a job, and of every 16th job.
     spins: [u32; 2],
 }
 
-/// The capacity that the programs use, except for `dynamic`.
-pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not 0");
-
 impl Trial {
-    /// Jobs of `ns` nanoseconds, and every 16th of `every_16th`, with the capacity that the programs use.
+    /// Jobs of `ns` nanoseconds, and every 16th of `every_16th`, with the capacity that the programs use, except for
+    /// `dynamic`.
     ///
     /// # Panics
     ///
     /// If `workers` is 0.
-    pub fn new(workers: usize, jobs: u64, [ns, every_16th]: [f64; 2]) -> Self {
+    pub fn new(workers: usize, jobs: usize, [ns, every_16th]: [f64; 2]) -> Self {
+        let not_zero = |number| NonZeroUsize::new(number).expect("a trial needs workers");
         Self {
-            workers: NonZeroUsize::new(workers).expect("a trial needs workers"),
-            capacity: CAPACITY,
+            workers: not_zero(workers),
+            capacity: not_zero(1024),
             jobs,
             spins: [spins(ns), spins(every_16th)],
         }
@@ -81,9 +92,21 @@ impl Trial {
     }
 
     /// Does a job. Its result is its number, so that the sum of all results shows if one was lost.
-    pub fn work(self, job: u64) -> u64 {
-        spin(self.spins[usize::from(job.is_multiple_of(16))], job);
+    pub fn work(self, job: usize) -> usize {
+        spin(self.spins[usize::from(job.is_multiple_of(16))], job as u64);
         black_box(job)
+    }
+
+    /// Does jobs through the step's pool, and returns the sum of their results.
+    pub fn play(self, step: &Step, work: impl Fn(usize) + Send + Sync + 'static) -> usize {
+        let script = Script {
+            workers: self.workers,
+            max_workers: self.workers,
+            capacity: self.capacity,
+            period: Duration::ZERO, // every start is allowed
+            ..Script::PLAIN
+        };
+        play(step, script, self.jobs, work)
     }
 }
 

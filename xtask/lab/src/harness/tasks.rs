@@ -1,6 +1,5 @@
 //! A pool of tasks under tokio's paused clock: every run of a script is the same.
 
-use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,10 +56,9 @@ impl Tasks for Harness {
         })
     }
 
-    fn stop(self: Arc<Self>) -> BoxFuture<()> {
+    fn stop(self: Arc<Self>, when: When) -> BoxFuture<()> {
         Box::pin(async move {
-            match self.recorder.script.stop {
-                When::Never => future::pending().await,
+            match when {
                 When::After(time) => sleep_unless_zero(time).await,
                 When::Started(job) => self.wait_for(job).await,
             }

@@ -99,10 +99,9 @@ impl Threads for Harness {
         todo.outcome.come_about()
     }
 
-    fn stop(&self) {
-        match (self.time, self.recorder.script.stop) {
+    fn stop(&self, when: When) {
+        match (self.time, when) {
             (Time::Conducted, When::After(time)) => return self.wait(time, 0, 0),
-            (_, When::Never) => {}
             (_, When::After(time)) => (0..time.as_millis()).for_each(|_| thread::yield_now()),
             (_, When::Started(job)) => self.wait_for(job),
         }
@@ -150,7 +149,8 @@ pub fn play(
         workers: script.workers.get(),
         unfinished: script.jobs.len(),
         results_due: Some(0),
-        stop_due: matches!(script.stop, When::After(_)) && recorder.guarantees.stop != Stop::Never,
+        stop_due: matches!(script.stop, Some(When::After(_)))
+            && recorder.guarantees.stop != Stop::Never,
         waiting: BTreeMap::new(),
         ended: None,
     };

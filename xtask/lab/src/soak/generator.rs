@@ -58,9 +58,9 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     }
 
     let stop = match dice.below(4) {
-        0 if guarantees.stop != Stop::Drains => When::Never,
-        1 => When::Started(dice.below(count + 1)),
-        _ => When::After(milliseconds(dice.pick([0, 1, 10, 100, 1000]))),
+        0 if guarantees.stop != Stop::Drains => None,
+        1 => Some(When::Started(dice.below(count + 1))),
+        _ => Some(When::After(milliseconds(dice.pick([0, 1, 10, 100, 1000])))),
     };
     let period = dice.pick([
         Duration::ZERO,
@@ -75,7 +75,7 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         max_workers: dice.one_to(few_or_many),
         capacity: NonZeroUsize::MIN.saturating_add(dice.pick([0, 1, 9, 63])),
         period: match stop {
-            When::After(_) => period,
+            Some(When::After(_)) => period,
             _ => period.min(MILLISECOND * 100), // no job would ever start, nor end such a pool
         },
         burst: NonZeroU32::MIN.saturating_add(dice.pick([0, 1, 9])),

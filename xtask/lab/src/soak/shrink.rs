@@ -57,7 +57,7 @@ fn is_playable(script: &Script) -> bool {
 
 fn remove(script: &mut Script, chunk: Range<usize>) {
     script.jobs.drain(chunk);
-    if let When::Started(job) = &mut script.stop {
+    if let Some(When::Started(job)) = &mut script.stop {
         *job = (*job).min(script.jobs.len());
     }
 }
@@ -83,5 +83,5 @@ const SETTINGS: [fn(&mut Script); 10] = [
     |script| script.submitters = NonZeroUsize::MIN,
     |script| script.drops = false,
     |script| script.on_failure = OnFailure::Continue,
-    |script| script.stop = When::After(Duration::ZERO),
+    |script| script.stop = Some(When::After(Duration::ZERO)),
 ];

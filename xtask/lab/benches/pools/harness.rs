@@ -1,0 +1,70 @@
+//! Plays the steps' pools through the lab's adapters, and only adds up what comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use lab::pools::{Adapter, Event, Threads};
+use lab::script::{Outcome, Script, When};
+use lab::steps::{STEPS, Step};
+use tokio::runtime::Builder;
+use xtask::steps::Selection;
+
+struct Harness<W> {
+    jobs: usize,
+    work: W,
+    /// The sum of the numbers of all jobs that have a result.
+    sum: AtomicUsize,
+}
+
+impl<W: Fn(usize) + Send + Sync> Threads for Harness<W> {
+    fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    fn work(&self, _worker: usize, job: usize) -> Outcome {
+        (self.work)(job);
+        Outcome::Done
+    }
+
+    fn stop(&self, _when: When) {}
+
+    fn record(&self, event: Event) {
+        if let Event::Result { job, .. } = event {
+            self.sum.fetch_add(job, Relaxed);
+        }
+    }
+}
+
+/// The step of this name.
+pub fn step(name: &str) -> &'static Step {
+    let step = STEPS.iter().find(|step| step.name == name);
+    step.expect("it is in the table")
+}
+
+/// The selected steps, in the article's order.
+pub fn steps(selected: &Selection) -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().filter(|step| selected.includes(step.name))
+}
+
+/// Does the jobs from 1 to `jobs` through the step's pool, and returns the sum of their numbers.
+pub fn play(
+    step: &Step,
+    script: Script,
+    jobs: usize,
+    work: impl Fn(usize) + Send + Sync + 'static,
+) -> usize {
+    let sum = AtomicUsize::new(0);
+    let harness = Arc::new(Harness { jobs, work, sum });
+    match step.adapter {
+        Adapter::Threads(pool) => pool(&script, harness.clone()).expect("threads start"),
+        Adapter::Tasks(pool) => block_on(pool(Arc::new(script), harness.clone())),
+    }
+    harness.sum.load(Relaxed)
+}
+
+/// Runs `future` on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime on this thread starts");
+    runtime.block_on(future)
+}
