@@ -7,13 +7,12 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use errors::OnFailure;
 
-use crate::guarantees::Guarantees;
 use crate::pools::{Adapter, Event};
 use crate::script::{JobPanic, Outcome, Script};
 use crate::steps::Step;
@@ -60,7 +59,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// If the pool cannot be started, panics of its own, or is stuck: on threads that are conducted for `patience` in which
 /// nothing happens; otherwise for `patience` in all, or past its deadline in simulated time.
 pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Result<Run, String> {
-    let recorder = Recorder::new(script.clone(), step.guarantees);
+    let recorder = Recorder::new(script.clone());
     match step.adapter {
         Adapter::Threads(pool) => threads::play(pool, recorder, time, patience),
         Adapter::Tasks(pool) => {
@@ -94,10 +93,10 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 /// Keeps the log of a run.
 struct Recorder {
     script: Arc<Script>,
-    guarantees: Guarantees,
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 struct State {
     log: Vec<(Duration, Event)>,
     /// The last job that has started.
@@ -115,22 +114,19 @@ impl State {
 }
 
 impl Recorder {
-    fn new(script: Script, guarantees: Guarantees) -> Self {
+    fn new(script: Script) -> Self {
         let state = State {
-            log: Vec::with_capacity(4 * script.jobs.len()),
-            latest: 0,
             released: script.reads == 0,
-            results: 0,
+            ..State::default()
         };
         Self {
             script: Arc::new(script),
-            guarantees,
             state: Mutex::new(state),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().expect("no thread panics with it")
     }
 
     /// Records the event.

@@ -245,13 +245,9 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
         }
     };
     thread::scope(|scope| {
-        let submitters =
-            (1..=script.submitters.get()).map(|first| scope.spawn(move || submit(first)));
-        let submitters = Vec::from_iter(submitters);
-        if submitters.len() == 1 {
-            for submitter in submitters {
-                submitter.join().expect("what it calls does not panic");
-            }
+        match script.submitters.get() {
+            1 => submit(1),
+            several => (1..=several).for_each(|first| _ = scope.spawn(move || submit(first))),
         }
         if let Some(when) = script.stop {
             harness.stop(when);

@@ -10,6 +10,8 @@ use std::process::Command;
 #[cfg(unix)]
 use std::process::Stdio;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -221,6 +223,32 @@ fn broken_pools_are_found() {
         let said = find(name, adapter, PATIENCE);
         assert!(said.contains(wrong), "{wrong}: {said}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_that_is_left_is_found() {
+    let adapter = Adapter::Threads(|script, harness| {
+        let (ready, named) = channel();
+        let thread = thread::Builder::new().name("worker 1".into());
+        thread.spawn(move || {
+            _ = ready.send(()); // it has its name now
+            thread::park();
+        })?;
+        named.recv().expect("it says that it is ready");
+        pools::basic(script, harness)
+    });
+    let step = Step {
+        adapter,
+        ..STEPS[0]
+    };
+    let run = play(
+        &step,
+        &Script::PLAIN,
+        Time::Disturbed,
+        Duration::from_millis(50),
+    );
+    assert_eq!(run.map(|run| run.left), Ok(1));
 }
 
 #[test]

@@ -10,12 +10,11 @@ use std::hint;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Ended, Recorder, Run, Time};
-use crate::guarantees::Stop;
 use crate::pools::{Event, Threads};
 use crate::script::{Outcome, Script, When};
 
@@ -47,9 +46,7 @@ struct Conductor {
 
 impl Harness {
     fn conductor(&self) -> MutexGuard<'_, Conductor> {
-        self.conductor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.conductor.lock().expect("no thread panics with it")
     }
 
     /// Waits until the conductor ends this job, or the wait for the stop.
@@ -64,11 +61,10 @@ impl Harness {
     }
 
     fn wait_for(&self, job: usize) {
-        let state = self.recorder.state();
-        let waited = self
-            .started
-            .wait_while(state, |state| !state.has_started(job));
-        drop(waited);
+        let mut state = self.recorder.state();
+        while !state.has_started(job) {
+            state = self.started.wait(state).expect("no thread panics with it");
+        }
     }
 }
 
@@ -135,7 +131,7 @@ pub fn play(
     time: Time,
     patience: Duration,
 ) -> Result<Run, String> {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = ONE.lock().expect("a run does not panic");
     let others = pool_threads(); // of a pool that was stuck
 
     // While the conductor has the clock, every job is submitted before the first ends: so it knows what to wait for.
@@ -149,8 +145,7 @@ pub fn play(
         workers: script.workers.get(),
         unfinished: script.jobs.len(),
         results_due: Some(0),
-        stop_due: matches!(script.stop, Some(When::After(_)))
-            && recorder.guarantees.stop != Stop::Never,
+        stop_due: matches!(script.stop, Some(When::After(_))),
         waiting: BTreeMap::new(),
         ended: None,
     };
@@ -171,7 +166,7 @@ pub fn play(
     started.map_err(|error| error.to_string())?;
 
     let ended = harness.conduct(patience)?;
-    let left = || threads_left(others, Duration::from_secs(5));
+    let left = || threads_left(others, patience);
     let end = harness.conductor().now;
     Ok(harness.recorder.finish(end, ended, left))
 }
@@ -189,9 +184,9 @@ impl Harness {
                 continue;
             }
             let waited = self.moved.wait_timeout(conductor, patience);
-            let (guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
-            conductor = guard;
-            if result.timed_out() && conductor.ended.is_none() && !conductor.has_settled() {
+            let waited = waited.expect("no thread panics with it");
+            conductor = waited.0;
+            if waited.1.timed_out() && conductor.ended.is_none() && !conductor.has_settled() {
                 if conductor.waiting.is_empty() {
                     return Err(format!("the pool is stuck for {patience:?}"));
                 }
@@ -253,28 +248,4 @@ fn pool_threads() -> usize {
     let names = names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     let is_pools = |name: &String| name.starts_with("worker ") || name.starts_with("submitter");
     names.filter(is_pools).count()
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_that_are_left_are_counted() {
-        let others = pool_threads();
-        let (release, released) = channel::<()>();
-        let (ready, named) = channel();
-        let thread = thread::Builder::new().name("worker 1".into());
-        let thread = thread.spawn(move || {
-            _ = ready.send(()); // it has its name now
-            released.recv()
-        });
-        let thread = thread.expect("a thread can be started");
-        named.recv().expect("it says that it is ready");
-        assert_eq!(threads_left(others, Duration::ZERO), 1);
-
-        drop(release);
-        _ = thread.join();
-        assert_eq!(threads_left(others, Duration::from_secs(60)), 0);
-    }
 }

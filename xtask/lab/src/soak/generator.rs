@@ -58,7 +58,8 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     }
 
     let stop = match dice.below(4) {
-        0 if guarantees.stop != Stop::Drains => None,
+        _ if guarantees.stop == Stop::Never => None,
+        0 if guarantees.stop == Stop::HandsBack => None,
         1 => Some(When::Started(dice.below(count + 1))),
         _ => Some(When::After(milliseconds(dice.pick([0, 1, 10, 100, 1000])))),
     };

@@ -83,5 +83,5 @@ const SETTINGS: [fn(&mut Script); 10] = [
     |script| script.submitters = NonZeroUsize::MIN,
     |script| script.drops = false,
     |script| script.on_failure = OnFailure::Continue,
-    |script| script.stop = Some(When::After(Duration::ZERO)),
+    |script| script.stop = script.stop.map(|_| When::After(Duration::ZERO)),
 ];
