@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -252,10 +252,7 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
         if let Some(when) = script.stop {
             harness.stop(when);
         }
-        match script.drops {
-            true => drop(pool),
-            false => pool.stop(),
-        }
+        pool.stop();
     });
     Ok(())
 }
@@ -357,10 +354,7 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
             if let Some(when) = script.stop {
                 harness.clone().stop(when).await;
             }
-            match script.drops {
-                true => drop(pool),
-                false => pool.stop().await,
-            }
+            pool.stop().await;
         };
         tokio::join!(biased; produce, consume);
     })
@@ -381,7 +375,7 @@ fn work(
     move |worker, job| harness.clone().work(worker, job)
 }
 
-/// Drops or cancels the run when the harness says so, and records the jobs that it hands back.
+/// Cancels the run when the harness says so, and records the jobs that it hands back.
 async fn run_until_stopped(
     script: &Script,
     cancel: &CancellationToken,
@@ -389,22 +383,16 @@ async fn run_until_stopped(
     run: impl Future<Output = Vec<usize>>,
 ) {
     let stop = async {
-        match script.stop {
-            Some(when) => harness.clone().stop(when).await,
-            None => pending().await,
+        if let Some(when) = script.stop {
+            harness.clone().stop(when).await;
+            cancel.cancel();
         }
+        pending().await
     };
-    let mut run = pin!(run);
     let unstarted = select! {
         biased;
-        () = stop => {
-            if script.drops {
-                return;
-            }
-            cancel.cancel();
-            run.await
-        }
-        unstarted = &mut run => unstarted,
+        never = stop => never,
+        unstarted = run => unstarted,
     };
     for job in unstarted {
         harness.record(Event::HandedBack { job });

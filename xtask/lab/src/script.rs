@@ -34,8 +34,6 @@ pub struct Script {
     pub submitters: NonZeroUsize,
     /// When the pool is shut down, where it can be. Without this, one that has to be is once all jobs are submitted.
     pub stop: Option<When>,
-    /// Whether it is dropped then, instead of stopped or cancelled.
-    pub drops: bool,
 }
 
 /// What a job does, in this order.
@@ -112,7 +110,6 @@ impl Script {
         reads: usize::MAX,
         submitters: NonZeroUsize::MIN,
         stop: None,
-        drops: false,
     };
 
     /// The job of this number.

@@ -320,22 +320,6 @@ fn a_panic_costs_what_the_step_says() {
 }
 
 #[test]
-fn a_future_that_is_dropped_takes_its_jobs_along() {
-    let dropped = |step, log: &[Event]| test(step, log).script(|script| script.drops = true);
-    let log = [start(1, 1), Event::Stop];
-    dropped("cancellation", &log).right();
-    dropped("rate-limited", &log).right();
-    dropped("dispatcher", &log).wrong("jobs still run after the end"); // it does them
-    dropped("cancellation", &log[..1]).wrong("jobs still run after the end"); // it was not dropped
-    test("cancellation", &log).wrong("jobs still run after the end"); // but cancelled
-    let and_on = [&log[..], &[start(2, 2)]].concat();
-    dropped("cancellation", &and_on).wrong("job 2 started after the pool was cancelled");
-    dropped("cancellation", &log)
-        .ended(Ended::Panic)
-        .wrong("the pool ended Panic");
-}
-
-#[test]
 fn after_a_cancel_no_job_starts_and_after_a_stop_all_do() {
     let log = [&[Event::Stop][..], &three_jobs()].concat();
     for step in ["cancellation", "rate-limited"] {

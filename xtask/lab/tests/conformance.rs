@@ -9,7 +9,6 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lab::guarantees::Stop;
 use lab::harness::{PATIENCE, Time, play};
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
@@ -227,13 +226,7 @@ fn every_job_is_done_once_at_any_capacity() {
         for (workers, capacity, jobs) in
             [(1, 1, 0), (1, 1, 1), (3, 1, 500), (8, 1, 500), (2, 64, 3)]
         {
-            // Where that makes no difference, dropped instead of stopped.
-            let drops = step.guarantees.stop == Stop::Drains && workers == 3;
-            let script = Script {
-                drops,
-                ..script(workers, capacity, jobs)
-            };
-            let events = run(step, script, |_, _| {});
+            let events = run(step, script(workers, capacity, jobs), |_, _| {});
             let result = |event: &Event| match event {
                 Event::Result { job, outcome } => Some((*job, *outcome)),
                 _ => None,

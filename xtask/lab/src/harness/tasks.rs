@@ -1,16 +1,17 @@
 //! A pool of tasks under tokio's paused clock: every run of a script is the same.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Ended, Recorder, Run};
+use super::{Recorder, Run};
 use crate::pools::{BoxFuture, Event, Tasks};
-use crate::script::{MILLISECOND, Outcome, Script, When};
+use crate::script::{Outcome, Script, When};
 
 struct Harness {
     start: Instant,
@@ -89,38 +90,20 @@ pub fn play(
         .start_paused(true)
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let script = recorder.script.clone();
-    let start = runtime.block_on(async { Instant::now() });
+    let _clock = runtime.enter();
+    let start = Instant::now();
     let harness = Arc::new(Harness {
         start,
         recorder,
         changed: Notify::new(),
     });
 
-    let mut in_time = false;
+    let late = |_| io::Error::other(format!("the pool still runs after {deadline:?}"));
     let ended = super::run(|| {
-        let run = pool(script.clone(), harness.clone());
-        in_time = runtime.block_on(async { timeout(deadline, run).await.is_ok() });
-        Ok(())
+        let run = pool(harness.recorder.script.clone(), harness.clone());
+        let run = runtime.block_on(async { timeout(deadline, run).await });
+        run.map_err(late)
     })?;
-    if ended == Ended::Well && !in_time {
-        return Err(format!("the pool still runs after {deadline:?}"));
-    }
-    runtime.block_on(async {
-        let end = start.elapsed();
-        if script.drops {
-            // Such a pool joins no task: they end when it is their turn.
-            let all_end = async {
-                while tasks_left() != 0 {
-                    sleep(MILLISECOND).await;
-                }
-            };
-            _ = timeout(deadline, all_end).await; // an error: some are left
-        }
-        Ok(harness.recorder.finish(end, ended, tasks_left))
-    })
-}
-
-fn tasks_left() -> usize {
-    Handle::current().metrics().num_alive_tasks()
+    let left = || runtime.metrics().num_alive_tasks();
+    Ok(harness.recorder.finish(start.elapsed(), ended, left))
 }

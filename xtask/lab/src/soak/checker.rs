@@ -191,11 +191,6 @@ impl Checker<'_> {
 
     fn end(&self, run: &Run) -> Result<(), Violation> {
         let Guarantees { panic, stop, .. } = *self.guarantees;
-        let dropped = self.script.drops && self.stopped && stop == Stop::HandsBack;
-        if dropped && run.ended == Ended::Well {
-            return Ok(()); // the jobs went with the future
-        }
-
         let lost = self.workers.values().filter(|worker| worker.lost).count();
         let job_panic = lost > 0 && panic == Panic::Worker;
         let expected = if job_panic { Ended::Panic } else { Ended::Well };

@@ -88,7 +88,6 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         },
         submitters: dice.one_to(3),
         stop,
-        drops: dice.one_in(4),
     }
 }
 

@@ -73,7 +73,7 @@ const JOBS: [fn(&mut Job); 6] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 10] = [
+const SETTINGS: [fn(&mut Script); 9] = [
     |script| script.workers = NonZeroUsize::MIN,
     |script| script.workers = NonZeroUsize::new(script.workers.get() / 2).unwrap_or(script.workers),
     |script| script.max_workers = script.workers,
@@ -81,7 +81,6 @@ const SETTINGS: [fn(&mut Script); 10] = [
     |script| (script.period, script.burst) = (MILLISECOND, NonZeroU32::MIN),
     |script| script.reads = usize::MAX,
     |script| script.submitters = NonZeroUsize::MIN,
-    |script| script.drops = false,
     |script| script.on_failure = OnFailure::Continue,
     |script| script.stop = script.stop.map(|_| When::After(Duration::ZERO)),
 ];
