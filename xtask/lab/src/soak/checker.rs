@@ -11,9 +11,6 @@ use crate::pools::{Adapter, Event};
 use crate::script::{MILLISECOND, Outcome, Script};
 use crate::steps::Step;
 
-/// What is wrong with a run.
-type Violation = String;
-
 /// Returns the violation, unless the condition holds.
 macro_rules! ensure {
     ($holds:expr => $($violation:tt)*) => {
@@ -28,14 +25,17 @@ macro_rules! ensure {
 /// # Errors
 ///
 /// The first violation of what the step guarantees.
-pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), Violation> {
+pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), String> {
+    let guarantees = &step.guarantees;
+    let most = script.most_workers(guarantees.scales);
+    let one_by_one = most == 1 && script.submitters.get() == 1;
     let mut checker = Checker {
-        guarantees: &step.guarantees,
-        in_order: matches!(step.adapter, Adapter::Tasks(_)),
+        guarantees,
         script,
+        most,
+        in_order: one_by_one || matches!(step.adapter, Adapter::Tasks(_)),
         jobs: vec![Seen::default(); script.jobs.len()],
         workers: BTreeMap::new(),
-        in_flight: 0,
         latest: 0,
         refused: None,
         stopped: false,
@@ -46,10 +46,10 @@ pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), Violation> {
         checked.map_err(|violation| format!("{violation}, at {at:?}"))?;
     }
     checker.end(run)?;
-    if step.guarantees.is_limited {
+    if guarantees.is_limited {
         limiter(script, run)?;
     }
-    if step.guarantees.scales {
+    if guarantees.scales {
         scaler(script, run)?;
     }
     ensure! { run.left == 0 => "{} threads or tasks are left", run.left }
@@ -59,12 +59,13 @@ pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), Violation> {
 /// Accounts for every job and every worker.
 struct Checker<'a> {
     guarantees: &'a Guarantees,
-    /// Whether jobs start in the order of submission however many workers there are.
-    in_order: bool,
     script: &'a Script,
+    /// Maximum number of workers.
+    most: usize,
+    /// Whether jobs start in the order of submission.
+    in_order: bool,
     jobs: Vec<Seen>,
     workers: BTreeMap<usize, Worker>,
-    in_flight: usize,
     /// The job that started last.
     latest: usize,
     /// The last job that was handed back and had not been submitted.
@@ -88,16 +89,14 @@ struct Seen {
 #[derive(Default)]
 struct Worker {
     in_flight: Option<usize>,
-    /// Lost to a panic.
+    /// Its last job panicked, or ended the pool.
     lost: bool,
     /// The pool has said that it ends.
     ended: bool,
-    /// It starts no other job.
-    gone: bool,
 }
 
 impl Checker<'_> {
-    fn event(&mut self, event: Event) -> Result<(), Violation> {
+    fn event(&mut self, event: Event) -> Result<(), String> {
         use Event::{Ended, Finished, HandedBack, Result, Started, Stop, Submitted};
         match event {
             Submitted { job } => self.job(job)?.submitted = true,
@@ -123,10 +122,10 @@ impl Checker<'_> {
                 }
             }
             Ended { worker } => {
-                let seen = self.workers.entry(worker).or_default();
+                let seen = self.worker(worker)?;
                 ensure! { !seen.ended => "worker {worker} ended twice" }
                 ensure! { seen.in_flight.is_none() => "worker {worker} ended with a job in flight" }
-                (seen.ended, seen.gone) = (true, true);
+                seen.ended = true;
             }
             Stop => self.stopped = true,
             Event::ScaledUp { .. } | Event::ScaledDown { .. } => {}
@@ -134,11 +133,20 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn job(&mut self, job: usize) -> Result<&mut Seen, Violation> {
-        let seen = job
-            .checked_sub(1)
-            .and_then(|index| self.jobs.get_mut(index));
+    fn job(&mut self, job: usize) -> Result<&mut Seen, String> {
+        let seen = self.jobs.get_mut(job.wrapping_sub(1));
         seen.ok_or_else(|| format!("there is no job {job}"))
+    }
+
+    fn worker(&mut self, worker: usize) -> Result<&mut Worker, String> {
+        let is_one = self.guarantees.scales || (1..=self.most).contains(&worker);
+        ensure! { is_one => "there is a worker {worker}" }
+        Ok(self.workers.entry(worker).or_default())
+    }
+
+    fn in_flight(&self) -> Vec<usize> {
+        let workers = self.workers.values();
+        workers.filter_map(|worker| worker.in_flight).collect()
     }
 
     /// The outcome that the pool is to report of a job that has finished.
@@ -149,107 +157,92 @@ impl Checker<'_> {
         }
     }
 
-    fn started(&mut self, worker: usize, job: usize) -> Result<(), Violation> {
-        let most = self.script.most_workers(self.guarantees.scales);
-        let in_order = self.in_order || most == 1 && self.script.submitters.get() == 1;
-        let cancelled = self.stopped && self.guarantees.stop == Stop::HandsBack;
-
+    fn started(&mut self, worker: usize, job: usize) -> Result<(), String> {
         let seen = self.job(job)?;
         ensure! { !seen.started => "job {job} started twice" }
         ensure! { !seen.handed_back => "job {job} started after it was handed back" }
         seen.started = true;
-        let seen = self.workers.entry(worker).or_default();
+        let seen = self.worker(worker)?;
         ensure! { seen.in_flight.is_none() => "two workers are worker {worker}" }
-        ensure! { !seen.gone => "worker {worker}, which had ended, started job {job}" }
+        let gone = seen.lost || seen.ended;
+        ensure! { !gone => "worker {worker}, which had ended, started job {job}" }
         seen.in_flight = Some(job);
-        self.in_flight += 1;
-        let is_worker = self.guarantees.scales || (1..=most).contains(&worker);
-        ensure! { is_worker => "there is a worker {worker}" }
-        ensure! { self.in_flight <= most => "{} jobs at once", self.in_flight }
+        let in_flight = self.in_flight().len();
+        ensure! { in_flight <= self.most => "{in_flight} jobs at once" }
+        let cancelled = self.stopped && self.guarantees.stop == Stop::HandsBack;
         ensure! { !cancelled => "job {job} started after the pool was cancelled" }
-        ensure! { !in_order || job > self.latest => "job {job} started after job {}", self.latest }
+        let in_order = !self.in_order || job > self.latest;
+        ensure! { in_order => "job {job} started after job {}", self.latest }
         self.latest = job;
         Ok(())
     }
 
-    fn finished(&mut self, worker: usize, job: usize) -> Result<(), Violation> {
+    fn finished(&mut self, worker: usize, job: usize) -> Result<(), String> {
         self.job(job)?.finished = true;
-        let seen = self.workers.entry(worker).or_default();
-        let in_flight = seen.in_flight.take();
-        ensure! { in_flight == Some(job) => "worker {worker} had {in_flight:?}" }
-        self.in_flight -= 1;
-
         let outcome = self.script.job(job).outcome;
-        seen.lost = outcome == Outcome::Panicked && self.guarantees.panic != Panic::Job;
+        let panicked = outcome == Outcome::Panicked && self.guarantees.panic != Panic::Job;
         let ends_pool =
             self.guarantees.stops_on_failure && self.script.on_failure == OnFailure::Stop;
         let failed = ends_pool && outcome != Outcome::Done;
-        seen.gone |= seen.lost || failed;
         self.failed |= failed;
+
+        let seen = self.worker(worker)?;
+        let in_flight = seen.in_flight.take();
+        ensure! { in_flight == Some(job) => "worker {worker} had {in_flight:?}" }
+        seen.lost = panicked || failed;
         Ok(())
     }
 
-    fn end(&self, run: &Run) -> Result<(), Violation> {
+    fn end(&self, run: &Run) -> Result<(), String> {
         let Guarantees { panic, stop, .. } = *self.guarantees;
         let lost = self.workers.values().filter(|worker| worker.lost).count();
         let job_panic = lost > 0 && panic == Panic::Worker;
         let expected = if job_panic { Ended::Panic } else { Ended::Well };
         ensure! { run.ended == expected => "the pool ended {:?}", run.ended }
-
-        let in_flight = Vec::from_iter(self.workers.values().filter_map(|worker| worker.in_flight));
+        let in_flight = self.in_flight();
         ensure! { in_flight.is_empty() => "jobs still run after the end: {in_flight:?}" }
-        self.every_worker_ended()?;
-        let unread = self
+
+        // If the pool says of any worker that it ends, it does so of all. Their ids count up.
+        let workers = self.script.workers.get();
+        let expected = self.workers.keys().fold(workers, |most, id| most.max(*id));
+        let ended = self.workers.values().filter(|worker| worker.ended).count();
+        let gone = self
+            .workers
+            .values()
+            .filter(|worker| worker.ended || worker.lost)
+            .count();
+        ensure! { ended == 0 || gone == expected => "{gone} of {expected} workers ended" }
+
+        let results = self
             .jobs
             .iter()
             .filter(|seen| seen.outcome.is_some())
-            .count()
-            >= self.script.reads;
-        let all_lost = panic == Panic::Worker && lost >= self.script.workers.get();
+            .count();
+        let unread = results >= self.script.reads;
+        let all_lost = panic == Panic::Worker && lost >= workers;
         let back = self.failed || self.stopped && stop != Stop::Never;
         // The caller gets either the panic or the jobs that never started.
         let may_be_gone = unread || all_lost || back && job_panic;
         for (job, seen) in (1..).zip(&self.jobs) {
             let expected = match seen.started {
                 true => self.expected(job),
-                false => self
-                    .guarantees
-                    .panicked
-                    .filter(|_| panic == Panic::Worker && seen.submitted),
+                false if panic == Panic::Worker && seen.submitted => self.guarantees.panicked,
+                false => None,
             };
             let outcome = seen.outcome;
             ensure! { unread || outcome == expected => "job {job} came to {outcome:?}, not {expected:?}" }
-            let never_submitted = stop == Stop::HandsBack
-                && !seen.submitted
-                && self.refused.is_some_and(|refused| refused < job);
+            let refused_before = self.refused.is_some_and(|refused| refused < job);
+            let never_submitted = stop == Stop::HandsBack && !seen.submitted && refused_before;
             let handed_back = back && seen.handed_back;
             let is_known = seen.started || handed_back || may_be_gone || never_submitted;
             ensure! { is_known => "job {job} was lost" }
         }
         Ok(())
     }
-
-    /// If the pool says of any worker that it ends, it does so of all.
-    fn every_worker_ended(&self) -> Result<(), Violation> {
-        let is_gone = |worker: &Worker| worker.ended || worker.lost;
-        let gone = self.workers.iter().filter(|(_, worker)| is_gone(worker));
-        let Some((&last, _)) = gone.clone().next_back() else {
-            return Ok(());
-        };
-        let workers = self.script.workers.get();
-        let expected = match self.guarantees.scales {
-            true => last.max(workers),
-            false => workers,
-        };
-        let says_so = self.workers.values().any(|worker| worker.ended);
-        let gone = gone.count();
-        ensure! { !says_so || gone == expected => "{gone} of {expected} workers ended" }
-        Ok(())
-    }
 }
 
 /// In any window of length t, at most `burst + t / period` jobs start.
-fn limiter(script: &Script, run: &Run) -> Result<(), Violation> {
+fn limiter(script: &Script, run: &Run) -> Result<(), String> {
     let nanoseconds = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
     let period = nanoseconds(script.period);
     let burst = i128::from(script.burst.get());
@@ -269,7 +262,7 @@ fn limiter(script: &Script, run: &Run) -> Result<(), Violation> {
 }
 
 /// Never fewer workers than the minimum nor more than the maximum, and the minimum when idle for long.
-fn scaler(script: &Script, run: &Run) -> Result<(), Violation> {
+fn scaler(script: &Script, run: &Run) -> Result<(), String> {
     let (min, max) = (script.workers.get(), script.most_workers(true));
     let long = script.period.max(MILLISECOND).saturating_add(MILLISECOND);
     let long = long.saturating_mul(9);
