@@ -62,15 +62,9 @@ pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
     let first = flags.seed.unwrap_or(u64::try_from(now)?);
     let length = flags.minutes.unwrap_or(Duration::from_secs(60));
-    let next_seed = |runs| match (flags.seed, flags.minutes) {
-        (Some(seed), None) => (runs < 1000).then_some(seed),
-        _ if runs == 0 || begin.elapsed() < length => first.checked_add(runs),
-        _ => None,
-    };
-
     let overwrites = io::stderr().is_terminal();
     let mut next_line = Duration::ZERO;
-    let goes_on = |counts: &[Count]| {
+    let next_seed = |counts: &[Count], runs| {
         let now = begin.elapsed();
         if now >= next_line {
             next_line = now + Duration::from_secs(if overwrites { 1 } else { 30 });
@@ -82,9 +76,14 @@ pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
                 false => writeln!(io::stderr(), "{line}"),
             };
         }
-        !interrupted.load(Relaxed)
+        match (flags.seed, flags.minutes) {
+            _ if interrupted.load(Relaxed) => None,
+            (Some(seed), None) => (runs < 1000).then_some(seed),
+            _ if runs == 0 || now < length => first.checked_add(runs),
+            _ => None,
+        }
     };
-    let counts = explore(steps, next_seed, PATIENCE, goes_on);
+    let counts = explore(steps, PATIENCE, next_seed);
     if overwrites {
         _ = writeln!(io::stderr());
     }
@@ -123,31 +122,26 @@ const SHRINKING: Duration = Duration::from_secs(30);
 /// How long a step runs before it is the turn of the next, so that pools of tasks go through many seeds.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Runs each step's pool until `next_seed`, which is told how many runs the step has had, knows no more, or until
-/// `goes_on` says no after a run.
+/// Runs each step's pool until `next_seed`, which is told all counts and how many runs the step has had, knows no more.
 ///
 /// # Errors
 ///
 /// The first violation, with the simplest script found that shows it.
 pub fn explore(
     steps: &[&Step],
-    next_seed: impl Fn(u64) -> Option<u64>,
     patience: Duration,
-    mut goes_on: impl FnMut(&[Count]) -> bool,
+    mut next_seed: impl FnMut(&[Count], u64) -> Option<u64>,
 ) -> Result<Vec<Count>, String> {
     let mut counts = vec![Count::default(); steps.len()];
     let mut turns = VecDeque::from_iter(steps.iter().enumerate());
     while let Some((index, step)) = turns.pop_front() {
         let turn = Instant::now();
-        while let Some(seed) = next_seed(counts[index].runs) {
+        while let Some(seed) = next_seed(&counts, counts[index].runs) {
             let script = generator::script(&step.guarantees, seed);
             violation(step, &script, patience)
                 .map_err(|violation| failure(step, seed, &script, violation, patience))?;
             counts[index].runs += 1;
             counts[index].jobs += script.jobs.len() as u64;
-            if !goes_on(&counts) {
-                return Ok(counts);
-            }
             if turn.elapsed() >= TURN {
                 turns.push_back((index, step));
                 break;

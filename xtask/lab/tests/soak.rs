@@ -28,8 +28,8 @@ fn steps(is: fn(&Adapter) -> bool) -> Vec<&'static Step> {
 /// Runs all seeds, and gives what was wrong with the first that failed.
 fn explore(steps: &[&Step], seeds: Range<u64>, patience: Duration) -> Result<(), String> {
     let runs = seeds.end - seeds.start;
-    let next_seed = |done| (done < runs).then_some(seeds.start + done);
-    for count in soak::explore(steps, next_seed, patience, |_| true)? {
+    let next_seed = |_: &[_], done| (done < runs).then_some(seeds.start + done);
+    for count in soak::explore(steps, patience, next_seed)? {
         assert!(count.runs == runs && count.jobs >= runs, "{count:?}");
     }
     Ok(())
