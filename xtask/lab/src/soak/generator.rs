@@ -19,17 +19,13 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         true => 2000,
         false => dice.pick([4, 20, 100]),
     };
-    let count = dice.below(most_jobs + 1);
+    let count = dice.up_to(most_jobs);
 
     // Some jobs wait for a later one. That takes as many workers, and one more that panics leave.
-    let panics = match dice.one_in(4) {
-        true => dice.below(2 * workers.get()),
-        false => 0,
-    };
-    let waiting = match dice.one_in(4) {
-        true => dice.below(workers.get().saturating_sub(panics).max(1)),
-        false => 0,
-    };
+    let most_panics = dice.pick([0, 0, 0, 2 * workers.get() - 1]);
+    let panics = dice.up_to(most_panics);
+    let most_waiting = dice.pick([0, 0, 0, workers.get().saturating_sub(panics + 1)]);
+    let waiting = dice.up_to(most_waiting);
 
     let most_time = 20_000 / count.max(1); // simulated time costs little, but something
     let longest = dice.pick([0, 1, 5, 50]).min(most_time);
@@ -39,12 +35,12 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     let failures = dice.pick([usize::MAX, 10, 2]); // one in so many
     let job = |job: usize| Job {
         interval: match dice.one_in(burst) {
-            true => milliseconds(dice.below(widest + 1)),
+            true => milliseconds(dice.up_to(widest)),
             false => Duration::ZERO,
         },
-        yields: dice.below(yields + 1),
+        yields: dice.up_to(yields),
         waits_for: job.next_multiple_of(waiting + 1).min(count) - job,
-        duration: milliseconds(dice.below(longest + 1)),
+        duration: milliseconds(dice.up_to(longest)),
         outcome: match dice.one_in(failures) {
             true => Outcome::Failed,
             false => Outcome::Done,
@@ -52,15 +48,15 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
     };
     let mut jobs = Vec::from_iter((1..=count).map(job));
     for _ in 0..panics {
-        if let Some(job) = jobs.get_mut(dice.below(count + 1)) {
+        if let Some(job) = jobs.get_mut(dice.up_to(count)) {
             job.outcome = Outcome::Panicked;
         }
     }
 
-    let stop = match dice.below(4) {
+    let stop = match dice.up_to(3) {
         _ if guarantees.stop == Stop::Never => None,
         0 if guarantees.stop == Stop::HandsBack => None,
-        1 => Some(When::Started(dice.below(count + 1))),
+        1 => Some(When::Started(dice.up_to(count))),
         _ => Some(When::After(milliseconds(dice.pick([0, 1, 10, 100, 1000])))),
     };
     let period = dice.pick([
@@ -83,7 +79,7 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
         on_failure: dice.pick([OnFailure::Continue, OnFailure::Stop]),
         jobs,
         reads: match dice.one_in(16) {
-            true => dice.below(count + 1),
+            true => dice.up_to(count),
             false => usize::MAX,
         },
         submitters: dice.one_to(3),
@@ -98,19 +94,19 @@ fn milliseconds(count: usize) -> Duration {
 struct Dice(Xoshiro256PlusPlus);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0.random_range(0..end)
+    fn up_to(&mut self, most: usize) -> usize {
+        self.0.random_range(0..=most)
     }
 
     fn one_to(&mut self, last: usize) -> NonZeroUsize {
-        NonZeroUsize::MIN.saturating_add(self.below(last))
+        NonZeroUsize::MIN.saturating_add(self.up_to(last - 1))
     }
 
     fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
+        self.up_to(count - 1) == 0
     }
 
     fn pick<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
-        choices[self.below(N)]
+        choices[self.up_to(N - 1)]
     }
 }
