@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::iter::zip;
+use std::ops::Range;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -15,19 +16,16 @@ const MIN_WIDTH: usize = 40;
 /// Maximum number of rows; further workers are only counted.
 const MAX_ROWS: usize = 32;
 
-/// Where the values of the figures begin.
-const INDENT: usize = 23;
-
 const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// What the bars of each look are filled with, and what follows their number.
-const LOOKS: [(char, AnsiColor, &str); 4] = [
-    ('█', AnsiColor::Cyan, ""),
-    ('▓', AnsiColor::Yellow, ""),
-    ('▒', AnsiColor::Red, " ✗"),
-    ('░', AnsiColor::Magenta, " !"),
+const LOOKS: [(char, Style, &str); 4] = [
+    ('█', AnsiColor::Cyan.on_default(), ""),
+    ('▓', AnsiColor::Yellow.on_default(), ""),
+    ('▒', AnsiColor::Red.on_default(), " ✗"),
+    ('░', AnsiColor::Magenta.on_default(), " !"),
 ];
 
 /// The characters that are not ASCII, and what replaces them.
@@ -41,7 +39,7 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     let shown = picture.rows.len().min(MAX_ROWS);
     let last = format!("worker {shown}");
     let queue = format!("queue {}", picture.peak());
-    let names = picture.tracks.iter().map(|track| track.name.len());
+    let names = picture.tracks.keys().map(|name| name.len());
     let gutter = names.chain([queue.len()]).fold(last.len(), usize::max);
     let mut canvas = Canvas {
         text: String::new(),
@@ -67,8 +65,8 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     if !picture.queue.is_empty() {
         canvas.queue(&queue, picture, ascii);
     }
-    for track in &picture.tracks {
-        canvas.marks(track.name, '│', ('▲', BOLD), &track.marks);
+    for (name, marks) in &picture.tracks {
+        canvas.marks(name, '│', ('▲', BOLD), marks);
     }
     canvas.axis(picture);
 
@@ -76,25 +74,19 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     for (look, name, value) in &picture.figures {
         let name = format!("{name}:");
         let name = match look.map(|look| LOOKS[look as usize]) {
-            Some((fill, colour, _)) => {
-                let colour = colour.on_default();
-                format!("{colour}{fill}{fill}{colour:#} {name:<0$}", INDENT - 3)
-            }
-            None => format!("{name:<INDENT$}"),
+            Some((fill, style, _)) => format!("{style}{fill}{fill}{style:#} {name:<20}"),
+            None => format!("{name:<23}"),
         };
-        let indent = " ".repeat(INDENT);
         let options = options.clone().initial_indent(&name);
-        canvas.text += &fill(value, options.subsequent_indent(&indent));
-        canvas.text.push('\n');
+        let value = fill(value, options.subsequent_indent(&" ".repeat(23)));
+        canvas.text += &format!("{value}\n");
     }
-    if !ascii {
-        return canvas.text;
+    if ascii {
+        for (unicode, ascii) in zip(UNICODE.chars(), ASCII.chars()) {
+            canvas.text = canvas.text.replace(unicode, &ascii.to_string());
+        }
     }
-    let instead = |drawn| match UNICODE.chars().position(|unicode| unicode == drawn) {
-        Some(nth) => char::from(ASCII.as_bytes()[nth]),
-        None => drawn,
-    };
-    canvas.text.chars().map(instead).collect()
+    canvas.text
 }
 
 /// A character, and how it looks.
@@ -116,9 +108,9 @@ impl Canvas {
     }
 
     /// At least one column.
-    fn columns(&self, (from, to): (Duration, Duration)) -> (usize, usize) {
-        let from = self.column(from);
-        (from, self.column(to).max(from + 1))
+    fn columns(&self, time: &Range<Duration>) -> (usize, usize) {
+        let from = self.column(time.start);
+        (from, self.column(time.end).max(from + 1))
     }
 
     fn blank(&self) -> Vec<Cell> {
@@ -139,19 +131,21 @@ impl Canvas {
 
     fn row(&mut self, name: &str, row: &Row, stop: Option<(Duration, &str)>) {
         let mut cells = self.blank();
-        cells[self.column(row.alive.0)..self.column(row.alive.1)].fill(('·', DIM));
+        cells[self.column(row.alive.start)..self.column(row.alive.end)].fill(('·', DIM));
         if let Some((at, _)) = stop {
             cells[self.column(at)] = ('┊', DIM);
         }
         let mut idle_from = 0;
         for (nth, bar) in row.bars.iter().enumerate() {
-            let (from, to) = self.columns(bar.time);
-            let next = row.bars.get(nth + 1).map(|next| self.column(next.time.0));
+            let (from, to) = self.columns(&bar.time);
+            let next = row
+                .bars
+                .get(nth + 1)
+                .map(|next| self.column(next.time.start));
             let idle_to = next.unwrap_or(cells.len());
-            let (fill, colour, ending) = LOOKS[bar.look as usize];
-            let bar_cells = &mut cells[from..to];
-            bar_cells.fill((fill, colour.on_default()));
-            if let [first, .., last] = bar_cells {
+            let (fill, style, ending) = LOOKS[bar.look as usize];
+            cells[from..to].fill((fill, style));
+            if let [first, .., last] = &mut cells[from..to] {
                 (first.0, last.0) = ('▐', '▌');
             }
             let mut label = format!("{}{ending}", bar.number);
@@ -206,9 +200,9 @@ impl Canvas {
         };
         let (full, peak) = (levels.len() - 1, picture.peak().max(1));
         let mut longest = vec![0; self.columns + 1];
-        let ends = picture.queue.iter().skip(1).map(|&(at, _)| at);
-        for (&(from, length), to) in zip(&picture.queue, ends.chain([self.span])) {
-            let (from, to) = self.columns((from, to));
+        let ends = picture.queue.keys().skip(1).copied();
+        for ((&from, &length), to) in zip(&picture.queue, ends.chain([self.span])) {
+            let (from, to) = self.columns(&(from..to));
             for column in &mut longest[from..to] {
                 *column = length.max(*column);
             }

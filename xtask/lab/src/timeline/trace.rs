@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::picture::{Picture, Track};
+use super::picture::Picture;
 
 /// The picture as the text of a trace file: a process with a thread for each worker.
 pub fn draw(picture: &Picture) -> String {
@@ -18,17 +18,16 @@ pub fn draw(picture: &Picture) -> String {
         let index = json!({ "sort_index": worker });
         events.push(metadata("thread_sort_index", worker, index));
         events.extend(row.bars.iter().map(|bar| {
-            let (from, to) = bar.time;
-            let duration = microseconds(to.saturating_sub(from));
+            let duration = microseconds(bar.time.end.saturating_sub(bar.time.start));
             let name = format!("job {}", bar.number);
-            let mut event = event("X", &name, from, worker, "dur", duration);
+            let mut event = event("X", &name, bar.time.start, worker, "dur", duration);
             event["cat"] = bar.look.name().into();
             event
         }));
     }
-    let length = |&(at, length)| event("C", "queue", at, 0, "args", json!({ "jobs": length }));
+    let length = |(&at, length)| event("C", "queue", at, 0, "args", json!({ "jobs": length }));
     events.extend(picture.queue.iter().map(length));
-    for Track { name, marks } in &picture.tracks {
+    for (name, marks) in &picture.tracks {
         events.extend(marks.iter().filter_map(|(at, words)| {
             let name = format!("{name} {}", words.as_ref()?);
             Some(instant(name.trim_end(), *at))
