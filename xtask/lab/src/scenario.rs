@@ -146,36 +146,23 @@ impl Scenario {
         self.rate.map(|rate| seconds(1.0 / rate))
     }
 
-    /// Whether jobs may come back that never started.
-    pub fn hands_back(&self) -> bool {
-        self.timeout.is_some() || self.on_failure == Some(OnFailure::Stop)
-    }
-
-    fn interval(&self, job: usize) -> Duration {
-        let pause = seconds(self.pause.unwrap_or(0.0));
-        match (job - 1).checked_rem(self.jobs()) {
-            _ if job == 1 => Duration::ZERO,
-            Some(0) => self.rest.unwrap_or_default(),
-            Some(nth) if nth == self.jobs() / 2 => self.interval + pause,
-            _ => self.interval,
-        }
-    }
-
-    fn outcome(&self, job: usize) -> Outcome {
-        match job {
-            job if self.panic == Some(job) => Outcome::Panicked,
-            job if self.fail == Some(job) => Outcome::Failed,
-            job if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
-            _ => Outcome::Done,
-        }
-    }
-
     /// The script of its run.
     pub fn script(&self) -> Script {
-        let job = |number| Job {
-            interval: self.interval(number),
+        let pause = seconds(self.pause.unwrap_or(0.0));
+        let job = |job: usize| Job {
+            interval: match (job - 1) % self.jobs() {
+                _ if job == 1 => Duration::ZERO,
+                0 => self.rest.unwrap_or_default(),
+                nth if nth == self.jobs() / 2 => self.interval + pause,
+                _ => self.interval,
+            },
             duration: self.duration,
-            outcome: self.outcome(number),
+            outcome: match Some(job) {
+                job if job == self.panic => Outcome::Panicked,
+                job if job == self.fail => Outcome::Failed,
+                _ if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
+                _ => Outcome::Done,
+            },
             ..Job::PLAIN
         };
         let stop = match (self.timeout, self.rest) {
@@ -197,9 +184,8 @@ impl Scenario {
 
     /// The earliest time at which any pool with all its workers could end this many of the jobs.
     pub fn lower_bound(&self, jobs: usize) -> Duration {
-        let workers = self.most_workers().get();
-        self.script()
-            .lower_bound(jobs, workers, self.rate.is_some())
+        let (script, workers) = (self.script(), self.most_workers().get());
+        script.lower_bound(jobs, workers, self.rate.is_some())
     }
 
     /// The steps, with these flags instead of their own values.
@@ -211,31 +197,20 @@ impl Scenario {
         let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
         macro_rules! set {
             ($($field:ident)*) => {
-                $(set(stringify!($field), self.$field, &mut steps, |scenario| &mut scenario.$field)?;)*
+                $(if let Some(value) = self.$field {
+                    let fields = steps.iter_mut().flat_map(|step| &mut step.scenario.$field);
+                    if fields.map(|field| *field = value).count() == 0 {
+                        let flag = stringify!($field).replace('_', "-");
+                        let names = Vec::from_iter(steps.iter().map(|step| step.name));
+                        return Err(format!("--{flag} is no flag of {}", names.join(" or ")));
+                    }
+                })*
             };
         }
         set!(workers jobs timeout fail panic on_failure rate burst pause min_workers max_workers bursts);
         steps.iter().try_for_each(check)?;
         Ok(steps)
     }
-}
-
-/// Sets a flag in every step that has it.
-fn set<T: Copy>(
-    name: &str,
-    value: Option<T>,
-    steps: &mut [Step],
-    field: fn(&mut Scenario) -> &mut Option<T>,
-) -> Result<(), String> {
-    let Some(value) = value else { return Ok(()) };
-    let fields = steps.iter_mut().map(|step| field(&mut step.scenario));
-    let known = fields.flatten().map(|field| *field = value);
-    if known.count() == 0 {
-        let (flag, names) = (name.replace('_', "-"), steps.iter().map(|step| step.name));
-        let names = Vec::from_iter(names).join(" or ");
-        return Err(format!("--{flag} is no flag of {names}"));
-    }
-    Ok(())
 }
 
 /// Whether it can be run and drawn.
@@ -255,10 +230,10 @@ fn check(Step { name, scenario, .. }: &Step) -> Result<(), String> {
 
 /// Parses a whole number in this range.
 fn within<T: FromStr>(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<T, String> + Clone {
-    let (min, max) = range.clone().into_inner();
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        let number = number.and_then(|_| text.parse().ok());
+        let is_within = text.parse().is_ok_and(|number| range.contains(&number));
+        let number = text.parse().ok().filter(|_| is_within);
+        let (min, max) = (range.start(), range.end());
         number.ok_or_else(|| format!("takes a whole number from {min} to {max}"))
     }
 }

@@ -47,21 +47,21 @@ pub struct Flags {
 /// If a flag does not fit the steps, or a pool cannot be run.
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     let steps = flags.overrides.override_in(steps).map_err(refusal)?;
-    if flags.svg {
-        let write = |step| write(&svg_file(step)?, svg::draw(&draw(step, PATIENCE)?));
-        return steps.iter().try_for_each(write);
-    }
-    if let Some(file) = &flags.trace {
-        let [step] = steps.as_slice() else {
-            return Err(refusal("--trace takes one step: name it").into());
-        };
-        return write(file, trace::draw(&draw(step, PATIENCE)?));
+    if flags.trace.is_some() && steps.len() > 1 {
+        return Err(refusal("--trace takes one step: name it").into());
     }
     let width = terminal_size_of(io::stdout()).map_or(80, |(Width(width), _)| width.min(100));
     for (number, step) in steps.iter().enumerate() {
-        let gap = if number == 0 { "" } else { "\n" };
-        let text = text::draw(&draw(step, PATIENCE)?, width.into(), flags.ascii);
-        say(format_args!("{gap}{}", text.trim_end()));
+        let picture = draw(step, PATIENCE)?;
+        if let Some(file) = &flags.trace {
+            write(file, trace::draw(&picture))?;
+        } else if flags.svg {
+            write(&svg_file(step)?, svg::draw(&picture))?;
+        } else {
+            let gap = if number == 0 { "" } else { "\n" };
+            let text = text::draw(&picture, width.into(), flags.ascii);
+            say(format_args!("{gap}{}", text.trim_end()));
+        }
     }
     Ok(())
 }

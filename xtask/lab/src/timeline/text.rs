@@ -136,13 +136,10 @@ impl Canvas {
             cells[self.column(at)] = ('┊', DIM);
         }
         let mut idle_from = 0;
-        for (nth, bar) in row.bars.iter().enumerate() {
+        let next = row.bars.iter().skip(1).map(|next| next.time.start);
+        let idle_to = Vec::from_iter(next.map(|start| self.column(start)).chain([cells.len()]));
+        for (bar, idle_to) in zip(&row.bars, idle_to) {
             let (from, to) = self.columns(&bar.time);
-            let next = row
-                .bars
-                .get(nth + 1)
-                .map(|next| self.column(next.time.start));
-            let idle_to = next.unwrap_or(cells.len());
             let (fill, style, ending) = LOOKS[bar.look as usize];
             cells[from..to].fill((fill, style));
             if let [first, .., last] = &mut cells[from..to] {
