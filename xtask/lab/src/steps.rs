@@ -23,16 +23,6 @@ pub struct Step {
     pub guarantees: Guarantees,
 }
 
-impl Step {
-    /// The one thing to learn from it.
-    pub fn idea(&self) -> &'static str {
-        let step = xtask::steps::STEPS
-            .iter()
-            .find(|step| step.name == self.name);
-        step.map_or("", |step| step.idea)
-    }
-}
-
 /// All of them, in the article's order.
 pub const STEPS: [Step; 8] = [
     Step {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use errors::OnFailure;
+use xtask::steps::STEPS;
 
 use crate::harness::Run;
 use crate::pools::Event;
@@ -71,12 +72,14 @@ impl Picture {
     /// Computes the picture from what the pool did.
     pub fn new(step: &Step, run: &Run) -> Self {
         let scenario = &step.scenario;
+        let row = STEPS.iter().find(|row| row.name == step.name);
+        let idea = row.map_or("", |row| row.idea);
         let span = match run.end {
             Duration::ZERO => Duration::from_secs(1),
             end => end,
         };
         let mut picture = Self {
-            title: format!("{}: {}", step.name, step.idea()),
+            title: format!("{}: {idea}", step.name),
             caption: caption(scenario),
             span,
             tracks: tracks(scenario, run, span),
