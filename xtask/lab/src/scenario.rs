@@ -25,8 +25,8 @@ pub struct Scenario {
     pub jobs: Option<usize>,
 
     /// After how many of the article's seconds to cancel, 0 or more: cancellation
-    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
-    pub timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
 
     /// Which task fails, 1 to 10000: dispatcher
     #[arg(long, value_name = "N", value_parser = within::<usize>(1..=MAX_JOBS))]
@@ -49,8 +49,8 @@ pub struct Scenario {
     pub burst: Option<NonZeroU32>,
 
     /// For how many of the article's seconds no job comes, after half of them, 0 or more: rate-limited
-    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
-    pub pause: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub pause: Option<Duration>,
 
     /// How many workers to start with, and to keep, 1 to 1000: dynamic
     #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
@@ -143,12 +143,14 @@ impl Scenario {
 
     /// The time between two starts.
     pub fn period(&self) -> Option<Duration> {
-        self.rate.map(|rate| seconds(1.0 / rate))
+        let period = |rate| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
+        self.rate.map(period)
     }
 
     /// The script of its run.
     pub fn script(&self) -> Script {
-        let pause = seconds(self.pause.unwrap_or(0.0));
+        let pause = self.pause.unwrap_or_default();
+        let stop = self.timeout.or(self.rest);
         let job = |job: usize| Job {
             interval: match (job - 1) % self.jobs() {
                 _ if job == 1 => Duration::ZERO,
@@ -165,11 +167,6 @@ impl Scenario {
             },
             ..Job::PLAIN
         };
-        let stop = match (self.timeout, self.rest) {
-            (Some(timeout), _) => When::After(seconds(timeout)),
-            (None, Some(rest)) => When::After(rest),
-            (None, None) => When::Never,
-        };
         Script {
             workers: self.workers(),
             max_workers: self.most_workers(),
@@ -177,7 +174,7 @@ impl Scenario {
             burst: self.burst.unwrap_or(Script::PLAIN.burst),
             on_failure: self.on_failure.unwrap_or(OnFailure::Continue),
             jobs: (1..=self.total()).map(job).collect(),
-            stop,
+            stop: stop.map_or(When::Never, When::After),
             ..Script::PLAIN
         }
     }
@@ -238,10 +235,9 @@ fn within<T: FromStr>(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<T
     }
 }
 
-fn not_negative(text: &str) -> Result<f64, &'static str> {
-    let number = text.parse().ok();
-    let number = number.filter(|x: &f64| *x >= 0.0 && x.is_finite());
-    number.ok_or("takes a number of seconds, 0 or more")
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let number = text.parse().unwrap_or(f64::NAN);
+    Duration::try_from_secs_f64(number).map_err(|_| "takes a number of seconds, 0 or more")
 }
 
 fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
@@ -249,9 +245,4 @@ fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
         "stop" => OnFailure::Stop,
         _ => OnFailure::Continue,
     })
-}
-
-/// Seconds as a `Duration`, saturating at `Duration::MAX`.
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

@@ -55,7 +55,7 @@ pub const STEPS: [Step; 8] = [
         scenario: Scenario {
             jobs: Some(10),
             interval: Duration::from_millis(500),
-            timeout: Some(5.0),
+            timeout: Some(Duration::from_secs(5)),
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -103,7 +103,7 @@ pub const STEPS: [Step; 8] = [
             duration: Duration::from_millis(100),
             rate: Some(2.0),
             burst: Some(NonZeroU32::MIN),
-            pause: Some(0.0),
+            pause: Some(Duration::ZERO),
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {

@@ -272,7 +272,7 @@ fn caption(scenario: &Scenario) -> String {
         None => format!("stopped after {}", seconds(rest)),
     });
     let is_late = !interval.is_zero();
-    let pause = scenario.pause.filter(|&pause| pause > 0.0);
+    let pause = scenario.pause.filter(|pause| !pause.is_zero());
     let there_is = |job: &usize| (1..=scenario.total()).contains(job);
     let fail = scenario.fail.filter(there_is);
     let panic = scenario.panic.filter(there_is);
@@ -284,8 +284,8 @@ fn caption(scenario: &Scenario) -> String {
         rest,
         is_late.then(|| format!("one every {}", seconds(interval))),
         rate.map(|rate| format!("at most {rate} started a second")),
-        pause.map(|pause| format!("none for {pause} s after half of them")),
-        timeout.map(|time| format!("cancelled after {time} s")),
+        pause.map(|pause| format!("none for {} after half of them", seconds(pause))),
+        timeout.map(|time| format!("cancelled after {}", seconds(time))),
         every_third.then(|| "every third fails".into()),
         fail.map(|job| format!("job {job} fails")),
         panic.map(|job| format!("job {job} panics")),
