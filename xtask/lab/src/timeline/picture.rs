@@ -82,7 +82,6 @@ impl Picture {
             title: format!("{}: {idea}", step.name),
             caption: caption(scenario),
             span,
-            tracks: tracks(scenario, run, span),
             ..Self::default()
         };
         let row = |from| Row {
@@ -93,13 +92,17 @@ impl Picture {
         let first = (1..=scenario.workers().get()).map(|worker| (worker, row(Duration::ZERO)));
         let mut rows = BTreeMap::from_iter(first);
         let (mut outcomes, mut handed_back) = (BTreeMap::new(), BTreeSet::new());
+        let (mut moments, tracks) = (BTreeMap::<_, Vec<_>>::new(), &mut picture.tracks);
         let mut waiting = 0_isize; // below 0 while a job has started, and its `submit` has not returned
         let mut well = Look::Done;
         for &(at, event) in &run.log {
+            let mut happened = |track, job| moments.entry((track, at)).or_default().push(job);
+            let mut mark = |words| tracks.entry("scaler").or_default().push((at, Some(words)));
             match event {
                 Event::Submitted { .. } => waiting += 1,
                 Event::Started { worker, job } => {
                     waiting -= 1;
+                    happened("ticks", job);
                     let row = rows.entry(worker).or_insert_with(|| row(at));
                     let (time, number, look) = (at..run.end, scenario.number(job), well);
                     row.bars.push(Bar { time, number, look });
@@ -111,11 +114,15 @@ impl Picture {
                     }
                 }
                 Event::Result { job, outcome } => {
+                    happened("replies", job);
                     outcomes.insert(scenario.number(job), outcome);
                 }
                 Event::HandedBack { job } => {
+                    happened("handed back", job);
                     handed_back.insert(job);
                 }
+                Event::ScaledUp { count } => mark(format!("+{count}")),
+                Event::ScaledDown { count } => mark(format!("-{count}")),
                 Event::Ended { worker } if let Some(row) = rows.get_mut(&worker) => {
                     row.alive.end = at;
                 }
@@ -123,7 +130,7 @@ impl Picture {
                     let name = scenario.timeout.map_or("stop", |_| "cancel");
                     (picture.stop, well) = (Some((at, name)), Look::Late);
                 }
-                _ => {}
+                Event::Ended { .. } => {}
             }
             let is_change = matches!(event, Event::Submitted { .. } | Event::Started { .. });
             if scenario.rest.is_some() && is_change {
@@ -136,6 +143,21 @@ impl Picture {
                 Some(Outcome::Panicked) => Look::Panicked,
                 _ => bar.look,
             }
+        }
+        if let Some(period) = scenario.period().filter(|_| scenario.total() > 0) {
+            let period = period.max(span / 1000); // closer, they would be a line
+            let ticks = multiples(period, span).skip(1).map(|at| (at, None));
+            tracks.insert("ticks", ticks.collect());
+        }
+        for ((track, at), jobs) in moments {
+            let words = match track {
+                "ticks" if scenario.rate.is_none() => continue,
+                "ticks" if jobs.len() == 1 => String::new(),
+                "ticks" => jobs.len().to_string(),
+                "replies" if !scenario.shows_replies => continue,
+                _ => list(jobs),
+            };
+            tracks.entry(track).or_default().push((at, Some(words)));
         }
         picture.rows = rows.into_values().collect();
         picture.rows.sort_by_key(|row| match row.bars.first() {
@@ -215,38 +237,6 @@ impl Picture {
         let known = |(look, name, value): (_, _, Option<_>)| Some((look, name, value?));
         figures.into_iter().filter_map(known).collect()
     }
-}
-
-fn tracks(scenario: &Scenario, run: &Run, span: Duration) -> BTreeMap<&'static str, Vec<Mark>> {
-    let mut tracks = BTreeMap::<_, Vec<_>>::new();
-    if let Some(period) = scenario.period().filter(|_| scenario.total() > 0) {
-        let period = period.max(span / 1000); // closer, they would be a line
-        let ticks = multiples(period, span).skip(1).map(|at| (at, None));
-        tracks.insert("ticks", ticks.collect());
-    }
-    let mut moments = BTreeMap::<_, Vec<_>>::new();
-    for &(at, event) in &run.log {
-        let (track, number) = match event {
-            Event::Result { job, .. } if scenario.shows_replies => ("replies", job),
-            Event::HandedBack { job } => ("handed back", job),
-            Event::Started { job, .. } if scenario.rate.is_some() => ("ticks", job),
-            Event::ScaledUp { count } | Event::ScaledDown { count } => ("scaler", count),
-            _ => continue,
-        };
-        let happened = moments.entry((track, at)).or_default();
-        happened.push((event, number));
-    }
-    for ((track, at), happened) in moments {
-        let words = match happened[..] {
-            [(Event::Started { .. }, _)] => String::new(),
-            [(Event::Started { .. }, _), ..] => happened.len().to_string(),
-            [(Event::ScaledUp { count }, _), ..] => format!("+{count}"),
-            [(Event::ScaledDown { count }, _), ..] => format!("-{count}"),
-            _ => list(happened.into_iter().map(|(_, job)| job)),
-        };
-        tracks.entry(track).or_default().push((at, Some(words)));
-    }
-    tracks
 }
 
 /// Multiples of the period, from 0 to `span`.
