@@ -75,14 +75,6 @@ pub struct Scenario {
     /// The time after all jobs, or after each burst of them; then the pool is stopped.
     #[arg(skip)]
     pub rest: Option<Duration>,
-
-    /// Whether every third job fails.
-    #[arg(skip)]
-    pub every_third_fails: bool,
-
-    /// Whether its picture shows when each reply came.
-    #[arg(skip)]
-    pub shows_replies: bool,
 }
 
 /// Runs with more jobs are not drawn.
@@ -109,8 +101,6 @@ impl Scenario {
         duration: Duration::from_secs(1),
         interval: Duration::ZERO,
         rest: None,
-        every_third_fails: false,
-        shows_replies: false,
     };
 
     /// Workers, or where their number changes, the minimum.
@@ -162,7 +152,7 @@ impl Scenario {
             outcome: match Some(job) {
                 job if job == self.panic => Outcome::Panicked,
                 job if job == self.fail => Outcome::Failed,
-                _ if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
+                _ if self.on_failure.is_some() && job.is_multiple_of(3) => Outcome::Failed,
                 _ => Outcome::Done,
             },
             ..Job::PLAIN

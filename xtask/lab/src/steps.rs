@@ -40,10 +40,7 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "job-struct",
         adapter: Adapter::Threads(pools::job_struct),
-        scenario: Scenario {
-            shows_replies: true,
-            ..Scenario::ARTICLE
-        },
+        scenario: Scenario::ARTICLE,
         guarantees: Guarantees {
             panicked: Some(Outcome::Lost),
             ..Guarantees::PLAIN
@@ -83,7 +80,6 @@ pub const STEPS: [Step; 8] = [
         name: "errors",
         adapter: Adapter::Threads(pools::errors),
         scenario: Scenario {
-            every_third_fails: true,
             panic: Some(0), // none
             on_failure: Some(OnFailure::Continue),
             ..Scenario::ARTICLE

@@ -154,7 +154,7 @@ impl Picture {
                 "ticks" if scenario.rate.is_none() => continue,
                 "ticks" if jobs.len() == 1 => String::new(),
                 "ticks" => jobs.len().to_string(),
-                "replies" if !scenario.shows_replies => continue,
+                "replies" if step.guarantees.panicked != Some(Outcome::Lost) => continue,
                 _ => list(jobs),
             };
             tracks.entry(track).or_default().push((at, Some(words)));
@@ -266,8 +266,8 @@ fn caption(scenario: &Scenario) -> String {
     let there_is = |job: &usize| (1..=scenario.total()).contains(job);
     let fail = scenario.fail.filter(there_is);
     let panic = scenario.panic.filter(there_is);
-    let every_third = scenario.every_third_fails;
-    let stops = scenario.on_failure == Some(OnFailure::Stop);
+    let on_failure = scenario.on_failure;
+    let stops = on_failure == Some(OnFailure::Stop);
     let parts = [
         Some(workers),
         Some(jobs),
@@ -276,7 +276,7 @@ fn caption(scenario: &Scenario) -> String {
         rate.map(|rate| format!("at most {rate} started a second")),
         pause.map(|pause| format!("none for {} after half of them", seconds(pause))),
         timeout.map(|time| format!("cancelled after {}", seconds(time))),
-        every_third.then(|| "every third fails".into()),
+        on_failure.map(|_| "every third fails".into()),
         fail.map(|job| format!("job {job} fails")),
         panic.map(|job| format!("job {job} panics")),
         stops.then(|| "the first failure stops it".into()),
