@@ -44,7 +44,7 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     let mut canvas = Canvas {
         text: String::new(),
         gutter,
-        columns: width.saturating_sub(gutter + 3),
+        blank: vec![(' ', PLAIN); width - gutter - 2],
         span: picture.span,
     };
 
@@ -58,9 +58,9 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
         canvas.row(&format!("worker {nth}"), row, picture.stop);
     }
     if let more @ 1.. = picture.rows.len() - shown {
-        let words = format!(" and {more} more workers");
-        let cells = words.chars().map(|character| (character, DIM));
-        canvas.line("", '│', &Vec::from_iter(cells));
+        let mut cells = canvas.blank.clone();
+        put(&mut cells, 0, &format!(" and {more} more workers"), DIM);
+        canvas.line("", '│', &cells);
     }
     if !picture.queue.is_empty() {
         canvas.queue(&queue, picture, ascii);
@@ -69,7 +69,6 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
         canvas.marks(name, '│', ('▲', BOLD), marks);
     }
     canvas.axis(picture);
-
     canvas.text.push('\n');
     for (look, name, value) in &picture.figures {
         let name = format!("{name}:");
@@ -92,29 +91,25 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
 /// A character, and how it looks.
 type Cell = (char, Style);
 
-/// Columns for the time from 0 to `span`, and one more for what happens at the end.
 struct Canvas {
     text: String,
     /// The width of the names.
     gutter: usize,
-    columns: usize,
+    /// Columns for the time from 0 to `span`, and one more for what happens at the end.
+    blank: Vec<Cell>,
     span: Duration,
 }
 
 impl Canvas {
     fn column(&self, at: Duration) -> usize {
-        let column = at.as_nanos() * self.columns as u128 / self.span.as_nanos();
-        usize::try_from(column).map_or(self.columns, |column| column.min(self.columns))
+        let columns = self.blank.len() as u128 - 1;
+        (at.min(self.span).as_nanos() * columns / self.span.as_nanos()) as usize
     }
 
     /// At least one column.
     fn columns(&self, time: &Range<Duration>) -> (usize, usize) {
         let from = self.column(time.start);
         (from, self.column(time.end).max(from + 1))
-    }
-
-    fn blank(&self) -> Vec<Cell> {
-        vec![(' ', PLAIN); self.columns + 1]
     }
 
     fn line(&mut self, name: &str, border: char, cells: &[Cell]) {
@@ -130,7 +125,7 @@ impl Canvas {
     }
 
     fn row(&mut self, name: &str, row: &Row, stop: Option<(Duration, &str)>) {
-        let mut cells = self.blank();
+        let mut cells = self.blank.clone();
         cells[self.column(row.alive.start)..self.column(row.alive.end)].fill(('·', DIM));
         if let Some((at, _)) = stop {
             cells[self.column(at)] = ('┊', DIM);
@@ -169,7 +164,7 @@ impl Canvas {
 
     /// Each mark has its words to its right or, if only that has room, to its left.
     fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
-        let mut cells = self.blank();
+        let mut cells = self.blank.clone();
         for (at, words) in marks {
             let mark = words.as_ref().map_or(('·', DIM), |_| mark);
             cells[self.column(*at)] = mark;
@@ -196,7 +191,7 @@ impl Canvas {
             true => &[' ', '.', ':', '#'],
         };
         let (full, peak) = (levels.len() - 1, picture.peak().max(1));
-        let mut longest = vec![0; self.columns + 1];
+        let mut longest = vec![0; self.blank.len()];
         let ends = picture.queue.keys().skip(1).copied();
         for ((&from, &length), to) in zip(&picture.queue, ends.chain([self.span])) {
             let (from, to) = self.columns(&(from..to));
@@ -215,10 +210,10 @@ impl Canvas {
     }
 
     fn axis(&mut self, picture: &Picture) {
-        let mut axis = vec![('─', DIM); self.columns + 1];
-        let mut labels = self.blank();
-        let columns = u32::try_from(self.columns).unwrap_or(u32::MAX);
-        for at in picture.axis(self.span * 10 / columns) {
+        let mut axis = vec![('─', DIM); self.blank.len()];
+        let mut labels = self.blank.clone();
+        let distance = self.span * 10 / (axis.len() as u32 - 1);
+        for at in picture.axis(distance) {
             let (column, label) = (self.column(at), seconds(at));
             let start = column.min(axis.len() - label.len());
             axis[column] = ('┬', DIM);
