@@ -74,10 +74,8 @@ impl Picture {
         let scenario = &step.scenario;
         let row = STEPS.iter().find(|row| row.name == step.name);
         let idea = row.map_or("", |row| row.idea);
-        let span = match run.end {
-            Duration::ZERO => Duration::from_secs(1),
-            end => end,
-        };
+        let second = Duration::from_secs(1);
+        let span = if run.end.is_zero() { second } else { run.end };
         let mut picture = Self {
             title: format!("{}: {idea}", step.name),
             caption: caption(scenario),

@@ -166,8 +166,7 @@ impl Canvas {
     fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
         let mut cells = self.blank.clone();
         for (at, words) in marks {
-            let mark = words.as_ref().map_or(('·', DIM), |_| mark);
-            cells[self.column(*at)] = mark;
+            cells[self.column(*at)] = words.as_ref().map_or(('·', DIM), |_| mark);
         }
         for (at, words) in marks {
             let words = words.as_deref().unwrap_or_default();
