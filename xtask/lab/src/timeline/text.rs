@@ -130,55 +130,36 @@ impl Canvas {
         if let Some((at, _)) = stop {
             cells[self.column(at)] = ('┊', DIM);
         }
-        let mut idle_from = 0;
-        let next = row.bars.iter().skip(1).map(|next| next.time.start);
-        let idle_to = Vec::from_iter(next.map(|start| self.column(start)).chain([cells.len()]));
-        for (bar, idle_to) in zip(&row.bars, idle_to) {
+        for bar in &row.bars {
             let (from, to) = self.columns(&bar.time);
-            let (fill, style, ending) = LOOKS[bar.look as usize];
+            let (fill, style, _) = LOOKS[bar.look as usize];
             cells[from..to].fill((fill, style));
             if let [first, .., last] = &mut cells[from..to] {
                 (first.0, last.0) = ('▐', '▌');
             }
-            let mut label = format!("{}{ending}", bar.number);
+        }
+        for bar in &row.bars {
+            let (from, to) = self.columns(&bar.time);
+            let mut label = format!("{}{}", bar.number, LOOKS[bar.look as usize].2);
             if label.chars().count() + 4 <= to - from {
                 label = format!(" {label} ");
             }
-            // Inside the bar if it has room, otherwise after it, otherwise before it.
-            let length = label.chars().count();
-            let start = if from + length < to {
-                Some(from + (to - from - length).div_ceil(2))
-            } else if to + length < idle_to {
-                Some(to)
-            } else {
-                (idle_from + length < from).then(|| from - length)
-            };
-            idle_from = to;
-            if let Some(start) = start {
-                put(&mut cells, start, &label, BOLD);
-                idle_from = to.max(start + length);
+            match (to - from).checked_sub(label.chars().count()) {
+                Some(room @ 1..) => put(&mut cells, from + room.div_ceil(2), &label, BOLD),
+                _ => put_beside(&mut cells, from..to, 1, &label, BOLD),
             }
         }
         self.line(name, '│', &cells);
     }
 
-    /// Each mark has its words to its right or, if only that has room, to its left.
     fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
         let mut cells = self.blank.clone();
         for (at, words) in marks {
             cells[self.column(*at)] = words.as_ref().map_or(('·', DIM), |_| mark);
         }
         for (at, words) in marks {
-            let words = words.as_deref().unwrap_or_default();
-            let (column, length) = (self.column(*at), words.chars().count());
-            let is_free = |start: &usize| {
-                let room = cells.get(*start..start + length);
-                room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' '))
-            };
-            let starts = [Some(column + 1), column.checked_sub(length)];
-            if let Some(start) = starts.into_iter().flatten().find(is_free) {
-                put(&mut cells, start, words, PLAIN);
-            }
+            let (column, words) = (self.column(*at), words.as_deref().unwrap_or_default());
+            put_beside(&mut cells, column..column + 1, 0, words, PLAIN);
         }
         self.line(name, border, &cells);
     }
@@ -226,5 +207,21 @@ impl Canvas {
 fn put(cells: &mut [Cell], start: usize, text: &str, style: Style) {
     for (cell, character) in zip(&mut cells[start..], text.chars()) {
         *cell = (character, style);
+    }
+}
+
+/// Puts the text after what is drawn there or, if only that has room, before it, with a gap to what is next.
+fn put_beside(cells: &mut [Cell], drawn: Range<usize>, gap: usize, text: &str, style: Style) {
+    let length = text.chars().count();
+    let is_free = |room: Range<usize>| {
+        let room = cells.get(room);
+        room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' ' || cell.1 == DIM))
+    };
+    if is_free(drawn.end..drawn.end + length + gap) {
+        put(cells, drawn.end, text, style);
+    } else if let Some(from) = drawn.start.checked_sub(length + gap)
+        && is_free(from..drawn.start)
+    {
+        put(cells, from + gap, text, style);
     }
 }
