@@ -107,9 +107,9 @@ impl Canvas {
     }
 
     /// At least one column.
-    fn columns(&self, time: &Range<Duration>) -> (usize, usize) {
+    fn columns(&self, time: &Range<Duration>) -> Range<usize> {
         let from = self.column(time.start);
-        (from, self.column(time.end).max(from + 1))
+        from..self.column(time.end).max(from + 1)
     }
 
     fn line(&mut self, name: &str, border: char, cells: &[Cell]) {
@@ -131,22 +131,25 @@ impl Canvas {
             cells[self.column(at)] = ('┊', DIM);
         }
         for bar in &row.bars {
-            let (from, to) = self.columns(&bar.time);
             let (fill, style, _) = LOOKS[bar.look as usize];
-            cells[from..to].fill((fill, style));
-            if let [first, .., last] = &mut cells[from..to] {
+            let bar = &mut cells[self.columns(&bar.time)];
+            bar.fill((fill, style));
+            if let [first, .., last] = bar {
                 (first.0, last.0) = ('▐', '▌');
             }
         }
         for bar in &row.bars {
-            let (from, to) = self.columns(&bar.time);
+            let columns = self.columns(&bar.time);
             let mut label = format!("{}{}", bar.number, LOOKS[bar.look as usize].2);
-            if label.chars().count() + 4 <= to - from {
+            if label.chars().count() + 4 <= columns.len() {
                 label = format!(" {label} ");
             }
-            match (to - from).checked_sub(label.chars().count()) {
-                Some(room @ 1..) => put(&mut cells, from + room.div_ceil(2), &label, BOLD),
-                _ => put_beside(&mut cells, from..to, 1, &label, BOLD),
+            match columns.len().checked_sub(label.chars().count()) {
+                Some(room @ 1..) => {
+                    let start = columns.start + room.div_ceil(2);
+                    put(&mut cells, start, &label, BOLD);
+                }
+                _ => put_beside(&mut cells, columns, 1, &label, BOLD),
             }
         }
         self.line(name, '│', &cells);
@@ -174,8 +177,7 @@ impl Canvas {
         let mut longest = vec![0; self.blank.len()];
         let ends = picture.queue.keys().skip(1).copied();
         for ((&from, &length), to) in zip(&picture.queue, ends.chain([self.span])) {
-            let (from, to) = self.columns(&(from..to));
-            for column in &mut longest[from..to] {
+            for column in &mut longest[self.columns(&(from..to))] {
                 *column = length.max(*column);
             }
         }
