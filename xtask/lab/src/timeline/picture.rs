@@ -106,8 +106,7 @@ impl Picture {
                     row.bars.push(Bar { time, number, look });
                 }
                 Event::Finished { worker, .. } => {
-                    let row = rows.get_mut(&worker);
-                    if let Some(bar) = row.and_then(|row| row.bars.last_mut()) {
+                    if let Some(bar) = rows.get_mut(&worker).and_then(|row| row.bars.last_mut()) {
                         (bar.time.end, bar.look) = (at, well);
                     }
                 }
@@ -121,14 +120,13 @@ impl Picture {
                 }
                 Event::ScaledUp { count } => mark(format!("+{count}")),
                 Event::ScaledDown { count } => mark(format!("-{count}")),
-                Event::Ended { worker } if let Some(row) = rows.get_mut(&worker) => {
-                    row.alive.end = at;
+                Event::Ended { worker } => {
+                    rows.entry(worker).and_modify(|row| row.alive.end = at);
                 }
                 Event::Stop => {
                     let name = scenario.timeout.map_or("stop", |_| "cancel");
                     (picture.stop, well) = (Some((at, name)), Look::Late);
                 }
-                Event::Ended { .. } => {}
             }
             let is_change = matches!(event, Event::Submitted { .. } | Event::Started { .. });
             if scenario.rest.is_some() && is_change {
@@ -180,6 +178,7 @@ impl Picture {
     }
 
     fn figures(&self, scenario: &Scenario, handed_back: BTreeSet<usize>) -> Vec<Figure> {
+        let (rate, timeout) = (scenario.rate, scenario.timeout);
         let bars = || self.rows.iter().flat_map(|row| &row.bars);
         let length = |time: &Range<Duration>| time.end.saturating_sub(time.start);
         let worked: Duration = bars().map(|bar| length(&bar.time)).sum();
@@ -201,23 +200,17 @@ impl Picture {
         starts.sort_unstable();
         let closest = starts.windows(2).map(|pair| pair[1] - pair[0]).min();
         let closest = closest.map_or("none".into(), |gap| seconds(gap) + " apart");
-        let closest = scenario.rate.map(|_| closest);
 
         let ended = |look| {
             let mut bars = bars().filter(|bar| bar.look == look).peekable();
             bars.peek()?;
             Some(list(bars.map(|bar| bar.number)))
         };
-        let late = match scenario.timeout {
-            Some(_) => "Ended after cancel",
-            None => "Ended after stop",
-        };
-        let hands_back = scenario.timeout.is_some() || scenario.on_failure == Some(OnFailure::Stop);
+        let late = timeout.map_or("Ended after stop", |_| "Ended after cancel");
+        let hands_back = timeout.is_some() || scenario.on_failure == Some(OnFailure::Stop);
         let jobs = BTreeSet::from_iter(1..=scenario.total());
         let started = BTreeSet::from_iter(bars().map(|bar| bar.number));
-        let never_submitted = &(&jobs - &started) - &handed_back;
-        let never_submitted = scenario.timeout.map(|_| list(never_submitted));
-        let handed_back = hands_back.then(|| list(handed_back));
+        let new = &(&jobs - &started) - &handed_back;
 
         let figures = [
             (None, "Makespan", Some(seconds(makespan))),
@@ -225,12 +218,12 @@ impl Picture {
             (None, "Workers worked", Some(share)),
             (None, "Longest queue", queue),
             (None, "Most workers", most),
-            (None, "Closest starts", closest),
+            (None, "Closest starts", rate.map(|_| closest)),
             (Some(Look::Failed), "Failed", ended(Look::Failed)),
             (Some(Look::Panicked), "Panicked", ended(Look::Panicked)),
             (Some(Look::Late), late, ended(Look::Late)),
-            (None, "Handed back", handed_back),
-            (None, "Never submitted", never_submitted),
+            (None, "Handed back", hands_back.then(|| list(handed_back))),
+            (None, "Never submitted", timeout.map(|_| list(new))),
         ];
         let known = |(look, name, value): (_, _, Option<_>)| Some((look, name, value?));
         figures.into_iter().filter_map(known).collect()
