@@ -105,9 +105,8 @@ impl Scenario {
 
     /// Workers, or where their number changes, the minimum.
     pub fn workers(&self) -> NonZeroUsize {
-        self.workers
-            .or(self.min_workers)
-            .unwrap_or(NonZeroUsize::MIN)
+        let workers = self.workers.or(self.min_workers);
+        workers.unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Maximum number of workers.

@@ -59,7 +59,7 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     }
     if let more @ 1.. = picture.rows.len() - shown {
         let mut cells = canvas.blank.clone();
-        put(&mut cells, 0, &format!(" and {more} more workers"), DIM);
+        put(&mut cells, &format!(" and {more} more workers"), DIM);
         canvas.line("", '│', &cells);
     }
     if !picture.queue.is_empty() {
@@ -139,17 +139,15 @@ impl Canvas {
             }
         }
         for bar in &row.bars {
-            let columns = self.columns(&bar.time);
+            let drawn = self.columns(&bar.time);
             let mut label = format!("{}{}", bar.number, LOOKS[bar.look as usize].2);
-            if label.chars().count() + 4 <= columns.len() {
+            if label.chars().count() + 4 <= drawn.len() {
                 label = format!(" {label} ");
             }
-            match columns.len().checked_sub(label.chars().count()) {
-                Some(room @ 1..) => {
-                    let start = columns.start + room.div_ceil(2);
-                    put(&mut cells, start, &label, BOLD);
-                }
-                _ => put_beside(&mut cells, columns, 1, &label, BOLD),
+            let room = drawn.len().saturating_sub(label.chars().count());
+            match room.div_ceil(2) {
+                0 => put_beside(&mut cells, drawn, 1, &label, BOLD),
+                half => put(&mut cells[drawn.start + half..], &label, BOLD),
             }
         }
         self.line(name, '│', &cells);
@@ -199,20 +197,20 @@ impl Canvas {
             let (column, label) = (self.column(at), seconds(at));
             let start = column.min(axis.len() - label.len());
             axis[column] = ('┬', DIM);
-            put(&mut labels, start, &label, DIM);
+            put(&mut labels[start..], &label, DIM);
         }
         self.line("", '└', &axis);
         self.line("", ' ', &labels);
     }
 }
 
-fn put(cells: &mut [Cell], start: usize, text: &str, style: Style) {
-    for (cell, character) in zip(&mut cells[start..], text.chars()) {
+fn put(cells: &mut [Cell], text: &str, style: Style) {
+    for (cell, character) in zip(cells, text.chars()) {
         *cell = (character, style);
     }
 }
 
-/// Puts the text after what is drawn there or, if only that has room, before it, with a gap to what is next.
+/// Puts the text after what is drawn or, if only that has room, before it, with a gap to what is next.
 fn put_beside(cells: &mut [Cell], drawn: Range<usize>, gap: usize, text: &str, style: Style) {
     let length = text.chars().count();
     let is_free = |room: Range<usize>| {
@@ -220,10 +218,10 @@ fn put_beside(cells: &mut [Cell], drawn: Range<usize>, gap: usize, text: &str, s
         room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' ' || cell.1 == DIM))
     };
     if is_free(drawn.end..drawn.end + length + gap) {
-        put(cells, drawn.end, text, style);
+        put(&mut cells[drawn.end..], text, style);
     } else if let Some(from) = drawn.start.checked_sub(length + gap)
         && is_free(from..drawn.start)
     {
-        put(cells, from + gap, text, style);
+        put(&mut cells[from + gap..], text, style);
     }
 }
