@@ -72,7 +72,11 @@ pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs the step's pool as its program does, if it can be run, and computes the picture.
+/// Runs the step's pool as its program does, and computes the picture.
+///
+/// # Errors
+///
+/// If the pool cannot be run.
 pub fn draw(step: &Step, patience: Duration) -> Result<Picture, Box<dyn Error>> {
     let run = play(step, &step.scenario.script(), Time::Conducted, patience)
         .map_err(|error| format!("{}: {error}", step.name))?;

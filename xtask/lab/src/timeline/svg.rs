@@ -1,6 +1,7 @@
 //! The picture, in a page.
 
 use std::iter::zip;
+use std::mem;
 use std::time::Duration;
 
 use super::picture::{Look, Mark, Picture, Row, seconds};
@@ -14,23 +15,15 @@ const MARGIN: f64 = 20.0;
 /// The approximate width of a character.
 const CHARACTER: f64 = 7.4;
 
-/// The height of a track, and of the queue.
-const TRACK: f64 = 32.0;
-const QUEUE: f64 = 70.0;
-
 /// Draws the picture, as the text of an SVG file.
 pub fn draw(picture: &Picture) -> String {
+    let top = if picture.stop.is_some() { 92.0 } else { 76.0 };
     let mut page = Page {
         body: String::new(),
-        y: if picture.stop.is_some() { 92.0 } else { 76.0 },
+        y: top,
         span: picture.span,
     };
-    page.text(MARGIN, 32.0, "title", &picture.title);
-    page.text(MARGIN, 54.0, "quiet", &picture.caption);
     let pitch = if picture.rows.len() > 10 { 22.0 } else { 32.0 };
-    let queue = if picture.queue.is_empty() { 0.0 } else { QUEUE };
-    let (rows, tracks) = (picture.rows.len() as f64, picture.tracks.len() as f64);
-    page.axis(picture, pitch * rows + queue + TRACK * tracks);
     for (nth, row) in (1..).zip(&picture.rows) {
         page.row(&format!("worker {nth}"), row, pitch);
     }
@@ -40,6 +33,11 @@ pub fn draw(picture: &Picture) -> String {
     for (name, marks) in &picture.tracks {
         page.track(name, marks);
     }
+    let chart = mem::take(&mut page.body);
+    page.text(MARGIN, 32.0, "title", &picture.title);
+    page.text(MARGIN, 54.0, "quiet", &picture.caption);
+    page.axis(picture, top - 6.0); // behind the chart
+    page.body += &chart;
     page.y += 52.0;
     for (look, name, value) in &picture.figures {
         let (mut x, y) = (LEFT, page.y);
@@ -56,7 +54,7 @@ pub fn draw(picture: &Picture) -> String {
     let (height, body) = (page.y, page.body);
     let (right, bottom) = (WIDTH - 1.0, height - 1.0);
     let (title, description) = (escape(&picture.title), escape(&describe(picture)));
-    let style = include_str!("svg.css"); // as legible on dark pages, in GitHub's colours
+    let style = include_str!("svg.css"); // legible on light and dark pages, in GitHub's colours
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title description">
 <title id="title">{title}</title>
@@ -116,9 +114,9 @@ impl Page {
         self.shape("path", class, &format!("d=\"{path}\""));
     }
 
-    /// The axis and the stop, behind the chart.
-    fn axis(&mut self, picture: &Picture, chart_height: f64) {
-        let (top, bottom) = (self.y - 6.0, self.y + chart_height + 6.0);
+    /// The axis and the stop.
+    fn axis(&mut self, picture: &Picture, top: f64) {
+        let bottom = self.y + 6.0;
         for at in picture.axis(self.span / 12) {
             let x = self.x(at);
             self.path("grid", &format!("M{x:.1} {top}V{bottom}"));
@@ -170,7 +168,7 @@ impl Page {
     }
 
     fn queue(&mut self, picture: &Picture) {
-        let (top, height) = (self.y + 10.0, QUEUE - 16.0);
+        let (top, height) = (self.y + 10.0, 54.0);
         let (bottom, peak) = (top + height, picture.peak());
         self.text(MARGIN, top + height / 2.0 + 4.5, "", "queue");
         self.text(LEFT - 12.0, top + 9.0, "quiet right", &peak.to_string());
@@ -183,7 +181,7 @@ impl Page {
         }
         path += &format!("H{:.1}V{bottom}", self.x(self.span));
         self.path("level", &path);
-        self.y += QUEUE;
+        self.y += 70.0;
     }
 
     fn track(&mut self, name: &str, marks: &[Mark]) {
@@ -203,7 +201,7 @@ impl Page {
             };
             self.text(x, middle + 5.0, class, words);
         }
-        self.y += TRACK;
+        self.y += 32.0;
     }
 }
 
