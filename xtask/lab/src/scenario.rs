@@ -25,8 +25,8 @@ pub struct Scenario {
     pub jobs: Option<usize>,
 
     /// After how many of the article's seconds to cancel, 0 or more: cancellation
-    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
-    pub timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
 
     /// Which task fails, 1 to 10000: dispatcher
     #[arg(long, value_name = "N", value_parser = within::<usize>(1..=MAX_JOBS))]
@@ -49,8 +49,8 @@ pub struct Scenario {
     pub burst: Option<NonZeroU32>,
 
     /// For how many of the article's seconds no job comes, after half of them, 0 or more: rate-limited
-    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
-    pub pause: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub pause: Option<Duration>,
 
     /// How many workers to start with, and to keep, 1 to 1000: dynamic
     #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
@@ -75,14 +75,6 @@ pub struct Scenario {
     /// The time after all jobs, or after each burst of them; then the pool is stopped.
     #[arg(skip)]
     pub rest: Option<Duration>,
-
-    /// Whether every third job fails.
-    #[arg(skip)]
-    pub every_third_fails: bool,
-
-    /// Whether its picture shows when each reply came.
-    #[arg(skip)]
-    pub shows_replies: bool,
 }
 
 /// Runs with more jobs are not drawn.
@@ -109,15 +101,12 @@ impl Scenario {
         duration: Duration::from_secs(1),
         interval: Duration::ZERO,
         rest: None,
-        every_third_fails: false,
-        shows_replies: false,
     };
 
     /// Workers, or where their number changes, the minimum.
     pub fn workers(&self) -> NonZeroUsize {
-        self.workers
-            .or(self.min_workers)
-            .unwrap_or(NonZeroUsize::MIN)
+        let workers = self.workers.or(self.min_workers);
+        workers.unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Maximum number of workers.
@@ -143,45 +132,29 @@ impl Scenario {
 
     /// The time between two starts.
     pub fn period(&self) -> Option<Duration> {
-        self.rate.map(|rate| seconds(1.0 / rate))
-    }
-
-    /// Whether jobs may come back that never started.
-    pub fn hands_back(&self) -> bool {
-        self.timeout.is_some() || self.on_failure == Some(OnFailure::Stop)
-    }
-
-    fn interval(&self, job: usize) -> Duration {
-        let pause = seconds(self.pause.unwrap_or(0.0));
-        match (job - 1).checked_rem(self.jobs()) {
-            _ if job == 1 => Duration::ZERO,
-            Some(0) => self.rest.unwrap_or_default(),
-            Some(nth) if nth == self.jobs() / 2 => self.interval + pause,
-            _ => self.interval,
-        }
-    }
-
-    fn outcome(&self, job: usize) -> Outcome {
-        match job {
-            job if self.panic == Some(job) => Outcome::Panicked,
-            job if self.fail == Some(job) => Outcome::Failed,
-            job if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
-            _ => Outcome::Done,
-        }
+        let period = |rate| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
+        self.rate.map(period)
     }
 
     /// The script of its run.
     pub fn script(&self) -> Script {
-        let job = |number| Job {
-            interval: self.interval(number),
+        let pause = self.pause.unwrap_or_default();
+        let stop = self.timeout.or(self.rest);
+        let job = |job: usize| Job {
+            interval: match (job - 1) % self.jobs() {
+                _ if job == 1 => Duration::ZERO,
+                0 => self.rest.unwrap_or_default(),
+                nth if nth == self.jobs() / 2 => self.interval + pause,
+                _ => self.interval,
+            },
             duration: self.duration,
-            outcome: self.outcome(number),
+            outcome: match Some(job) {
+                job if job == self.panic => Outcome::Panicked,
+                job if job == self.fail => Outcome::Failed,
+                _ if self.on_failure.is_some() && job.is_multiple_of(3) => Outcome::Failed,
+                _ => Outcome::Done,
+            },
             ..Job::PLAIN
-        };
-        let stop = match (self.timeout, self.rest) {
-            (Some(timeout), _) => Some(When::After(seconds(timeout))),
-            (None, Some(rest)) => Some(When::After(rest)),
-            (None, None) => None,
         };
         Script {
             workers: self.workers(),
@@ -190,16 +163,15 @@ impl Scenario {
             burst: self.burst.unwrap_or(Script::PLAIN.burst),
             on_failure: self.on_failure.unwrap_or(OnFailure::Continue),
             jobs: (1..=self.total()).map(job).collect(),
-            stop,
+            stop: stop.map(When::After),
             ..Script::PLAIN
         }
     }
 
     /// The earliest time at which any pool with all its workers could end this many of the jobs.
     pub fn lower_bound(&self, jobs: usize) -> Duration {
-        let workers = self.most_workers().get();
-        self.script()
-            .lower_bound(jobs, workers, self.rate.is_some())
+        let (script, workers) = (self.script(), self.most_workers().get());
+        script.lower_bound(jobs, workers, self.rate.is_some())
     }
 
     /// The steps, with these flags instead of their own values.
@@ -211,31 +183,20 @@ impl Scenario {
         let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
         macro_rules! set {
             ($($field:ident)*) => {
-                $(set(stringify!($field), self.$field, &mut steps, |scenario| &mut scenario.$field)?;)*
+                $(if let Some(value) = self.$field {
+                    let fields = steps.iter_mut().flat_map(|step| &mut step.scenario.$field);
+                    if fields.map(|field| *field = value).count() == 0 {
+                        let flag = stringify!($field).replace('_', "-");
+                        let names = Vec::from_iter(steps.iter().map(|step| step.name));
+                        return Err(format!("--{flag} is no flag of {}", names.join(" or ")));
+                    }
+                })*
             };
         }
         set!(workers jobs timeout fail panic on_failure rate burst pause min_workers max_workers bursts);
         steps.iter().try_for_each(check)?;
         Ok(steps)
     }
-}
-
-/// Sets a flag in every step that has it.
-fn set<T: Copy>(
-    name: &str,
-    value: Option<T>,
-    steps: &mut [Step],
-    field: fn(&mut Scenario) -> &mut Option<T>,
-) -> Result<(), String> {
-    let Some(value) = value else { return Ok(()) };
-    let fields = steps.iter_mut().map(|step| field(&mut step.scenario));
-    let known = fields.flatten().map(|field| *field = value);
-    if known.count() == 0 {
-        let (flag, names) = (name.replace('_', "-"), steps.iter().map(|step| step.name));
-        let names = Vec::from_iter(names).join(" or ");
-        return Err(format!("--{flag} is no flag of {names}"));
-    }
-    Ok(())
 }
 
 /// Whether it can be run and drawn.
@@ -255,18 +216,17 @@ fn check(Step { name, scenario, .. }: &Step) -> Result<(), String> {
 
 /// Parses a whole number in this range.
 fn within<T: FromStr>(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<T, String> + Clone {
-    let (min, max) = range.clone().into_inner();
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        let number = number.and_then(|_| text.parse().ok());
+        let is_within = text.parse().is_ok_and(|number| range.contains(&number));
+        let number = text.parse().ok().filter(|_| is_within);
+        let (min, max) = (range.start(), range.end());
         number.ok_or_else(|| format!("takes a whole number from {min} to {max}"))
     }
 }
 
-fn not_negative(text: &str) -> Result<f64, &'static str> {
-    let number = text.parse().ok();
-    let number = number.filter(|x: &f64| *x >= 0.0 && x.is_finite());
-    number.ok_or("takes a number of seconds, 0 or more")
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let number = text.parse().unwrap_or(f64::NAN);
+    Duration::try_from_secs_f64(number).map_err(|_| "takes a number of seconds, 0 or more")
 }
 
 fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
@@ -274,9 +234,4 @@ fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
         "stop" => OnFailure::Stop,
         _ => OnFailure::Continue,
     })
-}
-
-/// Seconds as a `Duration`, saturating at `Duration::MAX`.
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

@@ -23,16 +23,6 @@ pub struct Step {
     pub guarantees: Guarantees,
 }
 
-impl Step {
-    /// The one thing to learn from it.
-    pub fn idea(&self) -> &'static str {
-        let step = xtask::steps::STEPS
-            .iter()
-            .find(|step| step.name == self.name);
-        step.map_or("", |step| step.idea)
-    }
-}
-
 /// All of them, in the article's order.
 pub const STEPS: [Step; 8] = [
     Step {
@@ -50,10 +40,7 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "job-struct",
         adapter: Adapter::Threads(pools::job_struct),
-        scenario: Scenario {
-            shows_replies: true,
-            ..Scenario::ARTICLE
-        },
+        scenario: Scenario::ARTICLE,
         guarantees: Guarantees {
             panicked: Some(Outcome::Lost),
             ..Guarantees::PLAIN
@@ -65,7 +52,7 @@ pub const STEPS: [Step; 8] = [
         scenario: Scenario {
             jobs: Some(10),
             interval: Duration::from_millis(500),
-            timeout: Some(5.0),
+            timeout: Some(Duration::from_secs(5)),
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
@@ -93,7 +80,6 @@ pub const STEPS: [Step; 8] = [
         name: "errors",
         adapter: Adapter::Threads(pools::errors),
         scenario: Scenario {
-            every_third_fails: true,
             panic: Some(0), // none
             on_failure: Some(OnFailure::Continue),
             ..Scenario::ARTICLE
@@ -113,7 +99,7 @@ pub const STEPS: [Step; 8] = [
             duration: Duration::from_millis(100),
             rate: Some(2.0),
             burst: Some(NonZeroU32::MIN),
-            pause: Some(0.0),
+            pause: Some(Duration::ZERO),
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {

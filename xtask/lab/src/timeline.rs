@@ -8,7 +8,7 @@ pub mod trace;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use terminal_size::{Width, terminal_size_of};
@@ -47,21 +47,27 @@ pub struct Flags {
 /// If a flag does not fit the steps, or a pool cannot be run.
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
     let steps = flags.overrides.override_in(steps).map_err(refusal)?;
-    if flags.svg {
-        let write = |step| write(&svg_file(step)?, svg::draw(&draw(step, PATIENCE)?));
-        return steps.iter().try_for_each(write);
-    }
-    if let Some(file) = &flags.trace {
-        let [step] = steps.as_slice() else {
-            return Err(refusal("--trace takes one step: name it").into());
-        };
-        return write(file, trace::draw(&draw(step, PATIENCE)?));
+    if flags.trace.is_some() && steps.len() > 1 {
+        return Err(refusal("--trace takes one step: name it").into());
     }
     let width = terminal_size_of(io::stdout()).map_or(80, |(Width(width), _)| width.min(100));
     for (number, step) in steps.iter().enumerate() {
-        let gap = if number == 0 { "" } else { "\n" };
-        let text = text::draw(&draw(step, PATIENCE)?, width.into(), flags.ascii);
-        say(format_args!("{gap}{}", text.trim_end()));
+        let picture = draw(step, PATIENCE)?;
+        let (file, text) = match &flags.trace {
+            Some(file) => (file.clone(), trace::draw(&picture)),
+            None if flags.svg => {
+                let file = root()?.join(step.name).join("timeline.svg");
+                (file, svg::draw(&picture))
+            }
+            None => {
+                let gap = if number == 0 { "" } else { "\n" };
+                let text = text::draw(&picture, width.into(), flags.ascii);
+                say(format_args!("{gap}{}", text.trim_end()));
+                continue;
+            }
+        };
+        let cannot = |error| format!("cannot write {}: {error}", file.display());
+        fs::write(&file, text).map_err(cannot)?;
     }
     Ok(())
 }
@@ -78,18 +84,4 @@ pub fn draw(step: &Step, patience: Duration) -> Result<Picture, Box<dyn Error>> 
         return Err(format!("{}: a job's panic ended the pool", step.name).into());
     }
     Ok(Picture::new(step, &run))
-}
-
-/// Where the step's picture is kept.
-///
-/// # Errors
-///
-/// If the current folder is not in the workspace.
-pub fn svg_file(step: &Step) -> io::Result<PathBuf> {
-    Ok(root()?.join(step.name).join("timeline.svg"))
-}
-
-fn write(file: &Path, text: String) -> Result<(), Box<dyn Error>> {
-    let cannot = |error| format!("cannot write {}: {error}", file.display());
-    Ok(fs::write(file, text).map_err(cannot)?)
 }

@@ -13,8 +13,9 @@ use lab::harness::{PATIENCE, Time, play};
 use lab::pools::{self, Adapter, Event, Threads};
 use lab::script::{Outcome, Script, When};
 use lab::steps::{STEPS, Step};
-use lab::timeline::{self, svg, svg_file, text, trace};
+use lab::timeline::{self, svg, text, trace};
 use serde_json::Value;
+use xtask::cargo::root;
 
 fn step(name: &str) -> Step {
     let step = STEPS.into_iter().find(|step| step.name == name);
@@ -83,7 +84,8 @@ fn every_run_draws_the_same() {
 #[test]
 fn the_committed_pictures_are_what_is_drawn() {
     for step in STEPS {
-        let file = svg_file(&step).expect("tests run in the workspace");
+        let root = root().expect("tests run in the workspace");
+        let file = root.join(step.name).join("timeline.svg");
         let committed = fs::read_to_string(file).expect("the picture is there");
         assert!(
             committed == svg(&step),

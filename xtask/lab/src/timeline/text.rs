@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::iter::zip;
+use std::ops::Range;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -15,19 +16,16 @@ const MIN_WIDTH: usize = 40;
 /// Maximum number of rows; further workers are only counted.
 const MAX_ROWS: usize = 32;
 
-/// Where the values of the figures begin.
-const INDENT: usize = 23;
-
 const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// What the bars of each look are filled with, and what follows their number.
-const LOOKS: [(char, AnsiColor, &str); 4] = [
-    ('█', AnsiColor::Cyan, ""),
-    ('▓', AnsiColor::Yellow, ""),
-    ('▒', AnsiColor::Red, " ✗"),
-    ('░', AnsiColor::Magenta, " !"),
+const LOOKS: [(char, Style, &str); 4] = [
+    ('█', AnsiColor::Cyan.on_default(), ""),
+    ('▓', AnsiColor::Yellow.on_default(), ""),
+    ('▒', AnsiColor::Red.on_default(), " ✗"),
+    ('░', AnsiColor::Magenta.on_default(), " !"),
 ];
 
 /// The characters that are not ASCII, and what replaces them.
@@ -41,12 +39,12 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     let shown = picture.rows.len().min(MAX_ROWS);
     let last = format!("worker {shown}");
     let queue = format!("queue {}", picture.peak());
-    let names = picture.tracks.iter().map(|track| track.name.len());
+    let names = picture.tracks.keys().map(|name| name.len());
     let gutter = names.chain([queue.len()]).fold(last.len(), usize::max);
     let mut canvas = Canvas {
         text: String::new(),
         gutter,
-        columns: width.saturating_sub(gutter + 3),
+        blank: vec![(' ', PLAIN); width - gutter - 2],
         span: picture.span,
     };
 
@@ -60,69 +58,58 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
         canvas.row(&format!("worker {nth}"), row, picture.stop);
     }
     if let more @ 1.. = picture.rows.len() - shown {
-        let words = format!(" and {more} more workers");
-        let cells = words.chars().map(|character| (character, DIM));
-        canvas.line("", '│', &Vec::from_iter(cells));
+        let mut cells = canvas.blank.clone();
+        put(&mut cells, &format!(" and {more} more workers"), DIM);
+        canvas.line("", '│', &cells);
     }
     if !picture.queue.is_empty() {
         canvas.queue(&queue, picture, ascii);
     }
-    for track in &picture.tracks {
-        canvas.marks(track.name, '│', ('▲', BOLD), &track.marks);
+    for (name, marks) in &picture.tracks {
+        canvas.marks(name, '│', ('▲', BOLD), marks);
     }
     canvas.axis(picture);
-
     canvas.text.push('\n');
     for (look, name, value) in &picture.figures {
         let name = format!("{name}:");
         let name = match look.map(|look| LOOKS[look as usize]) {
-            Some((fill, colour, _)) => {
-                let colour = colour.on_default();
-                format!("{colour}{fill}{fill}{colour:#} {name:<0$}", INDENT - 3)
-            }
-            None => format!("{name:<INDENT$}"),
+            Some((fill, style, _)) => format!("{style}{fill}{fill}{style:#} {name:<20}"),
+            None => format!("{name:<23}"),
         };
-        let indent = " ".repeat(INDENT);
         let options = options.clone().initial_indent(&name);
-        canvas.text += &fill(value, options.subsequent_indent(&indent));
-        canvas.text.push('\n');
+        let value = fill(value, options.subsequent_indent(&" ".repeat(23)));
+        canvas.text += &format!("{value}\n");
     }
-    if !ascii {
-        return canvas.text;
+    if ascii {
+        for (unicode, ascii) in zip(UNICODE.chars(), ASCII.chars()) {
+            canvas.text = canvas.text.replace(unicode, &ascii.to_string());
+        }
     }
-    let instead = |drawn| match UNICODE.chars().position(|unicode| unicode == drawn) {
-        Some(nth) => char::from(ASCII.as_bytes()[nth]),
-        None => drawn,
-    };
-    canvas.text.chars().map(instead).collect()
+    canvas.text
 }
 
 /// A character, and how it looks.
 type Cell = (char, Style);
 
-/// Columns for the time from 0 to `span`, and one more for what happens at the end.
 struct Canvas {
     text: String,
     /// The width of the names.
     gutter: usize,
-    columns: usize,
+    /// Columns for the time from 0 to `span`, and one more for what happens at the end.
+    blank: Vec<Cell>,
     span: Duration,
 }
 
 impl Canvas {
     fn column(&self, at: Duration) -> usize {
-        let column = at.as_nanos() * self.columns as u128 / self.span.as_nanos();
-        usize::try_from(column).map_or(self.columns, |column| column.min(self.columns))
+        let columns = self.blank.len() as u128 - 1;
+        (at.min(self.span).as_nanos() * columns / self.span.as_nanos()) as usize
     }
 
     /// At least one column.
-    fn columns(&self, (from, to): (Duration, Duration)) -> (usize, usize) {
-        let from = self.column(from);
-        (from, self.column(to).max(from + 1))
-    }
-
-    fn blank(&self) -> Vec<Cell> {
-        vec![(' ', PLAIN); self.columns + 1]
+    fn columns(&self, time: &Range<Duration>) -> Range<usize> {
+        let from = self.column(time.start);
+        from..self.column(time.end).max(from + 1)
     }
 
     fn line(&mut self, name: &str, border: char, cells: &[Cell]) {
@@ -138,62 +125,42 @@ impl Canvas {
     }
 
     fn row(&mut self, name: &str, row: &Row, stop: Option<(Duration, &str)>) {
-        let mut cells = self.blank();
-        cells[self.column(row.alive.0)..self.column(row.alive.1)].fill(('·', DIM));
+        let mut cells = self.blank.clone();
+        cells[self.column(row.alive.start)..self.column(row.alive.end)].fill(('·', DIM));
         if let Some((at, _)) = stop {
             cells[self.column(at)] = ('┊', DIM);
         }
-        let mut idle_from = 0;
-        for (nth, bar) in row.bars.iter().enumerate() {
-            let (from, to) = self.columns(bar.time);
-            let next = row.bars.get(nth + 1).map(|next| self.column(next.time.0));
-            let idle_to = next.unwrap_or(cells.len());
-            let (fill, colour, ending) = LOOKS[bar.look as usize];
-            let bar_cells = &mut cells[from..to];
-            bar_cells.fill((fill, colour.on_default()));
-            if let [first, .., last] = bar_cells {
+        for bar in &row.bars {
+            let (fill, style, _) = LOOKS[bar.look as usize];
+            let bar = &mut cells[self.columns(&bar.time)];
+            bar.fill((fill, style));
+            if let [first, .., last] = bar {
                 (first.0, last.0) = ('▐', '▌');
             }
-            let mut label = format!("{}{ending}", bar.number);
-            if label.chars().count() + 4 <= to - from {
+        }
+        for bar in &row.bars {
+            let drawn = self.columns(&bar.time);
+            let mut label = format!("{}{}", bar.number, LOOKS[bar.look as usize].2);
+            if label.chars().count() + 4 <= drawn.len() {
                 label = format!(" {label} ");
             }
-            // Inside the bar if it has room, otherwise after it, otherwise before it.
-            let length = label.chars().count();
-            let start = if from + length < to {
-                Some(from + (to - from - length).div_ceil(2))
-            } else if to + length < idle_to {
-                Some(to)
-            } else {
-                (idle_from + length < from).then(|| from - length)
-            };
-            idle_from = to;
-            if let Some(start) = start {
-                put(&mut cells, start, &label, BOLD);
-                idle_from = to.max(start + length);
+            let room = drawn.len().saturating_sub(label.chars().count());
+            match room.div_ceil(2) {
+                0 => put_beside(&mut cells, drawn, 1, &label, BOLD),
+                half => put(&mut cells[drawn.start + half..], &label, BOLD),
             }
         }
         self.line(name, '│', &cells);
     }
 
-    /// Each mark has its words to its right or, if only that has room, to its left.
     fn marks(&mut self, name: &str, border: char, mark: Cell, marks: &[Mark]) {
-        let mut cells = self.blank();
+        let mut cells = self.blank.clone();
         for (at, words) in marks {
-            let mark = words.as_ref().map_or(('·', DIM), |_| mark);
-            cells[self.column(*at)] = mark;
+            cells[self.column(*at)] = words.as_ref().map_or(('·', DIM), |_| mark);
         }
         for (at, words) in marks {
-            let words = words.as_deref().unwrap_or_default();
-            let (column, length) = (self.column(*at), words.chars().count());
-            let is_free = |start: &usize| {
-                let room = cells.get(*start..start + length);
-                room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' '))
-            };
-            let starts = [Some(column + 1), column.checked_sub(length)];
-            if let Some(start) = starts.into_iter().flatten().find(is_free) {
-                put(&mut cells, start, words, PLAIN);
-            }
+            let (column, words) = (self.column(*at), words.as_deref().unwrap_or_default());
+            put_beside(&mut cells, column..column + 1, 0, words, PLAIN);
         }
         self.line(name, border, &cells);
     }
@@ -205,11 +172,10 @@ impl Canvas {
             true => &[' ', '.', ':', '#'],
         };
         let (full, peak) = (levels.len() - 1, picture.peak().max(1));
-        let mut longest = vec![0; self.columns + 1];
-        let ends = picture.queue.iter().skip(1).map(|&(at, _)| at);
-        for (&(from, length), to) in zip(&picture.queue, ends.chain([self.span])) {
-            let (from, to) = self.columns((from, to));
-            for column in &mut longest[from..to] {
+        let mut longest = vec![0; self.blank.len()];
+        let ends = picture.queue.keys().skip(1).copied();
+        for ((&from, &length), to) in zip(&picture.queue, ends.chain([self.span])) {
+            for column in &mut longest[self.columns(&(from..to))] {
                 *column = length.max(*column);
             }
         }
@@ -224,22 +190,38 @@ impl Canvas {
     }
 
     fn axis(&mut self, picture: &Picture) {
-        let mut axis = vec![('─', DIM); self.columns + 1];
-        let mut labels = self.blank();
-        let columns = u32::try_from(self.columns).unwrap_or(u32::MAX);
-        for at in picture.axis(self.span * 10 / columns) {
+        let mut axis = vec![('─', DIM); self.blank.len()];
+        let mut labels = self.blank.clone();
+        let distance = self.span * 10 / (axis.len() as u32 - 1);
+        for at in picture.axis(distance) {
             let (column, label) = (self.column(at), seconds(at));
             let start = column.min(axis.len() - label.len());
             axis[column] = ('┬', DIM);
-            put(&mut labels, start, &label, DIM);
+            put(&mut labels[start..], &label, DIM);
         }
         self.line("", '└', &axis);
         self.line("", ' ', &labels);
     }
 }
 
-fn put(cells: &mut [Cell], start: usize, text: &str, style: Style) {
-    for (cell, character) in zip(&mut cells[start..], text.chars()) {
+fn put(cells: &mut [Cell], text: &str, style: Style) {
+    for (cell, character) in zip(cells, text.chars()) {
         *cell = (character, style);
+    }
+}
+
+/// Puts the text after what is drawn or, if only that has room, before it, with a gap to what is next.
+fn put_beside(cells: &mut [Cell], drawn: Range<usize>, gap: usize, text: &str, style: Style) {
+    let length = text.chars().count();
+    let is_free = |room: Range<usize>| {
+        let room = cells.get(room);
+        room.is_some_and(|room| room.iter().all(|cell| cell.0 == ' ' || cell.1 == DIM))
+    };
+    if is_free(drawn.end..drawn.end + length + gap) {
+        put(&mut cells[drawn.end..], text, style);
+    } else if let Some(from) = drawn.start.checked_sub(length + gap)
+        && is_free(from..drawn.start)
+    {
+        put(&mut cells[from + gap..], text, style);
     }
 }

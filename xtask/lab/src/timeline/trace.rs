@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::picture::{Picture, Track};
+use super::picture::Picture;
 
 /// The picture as the text of a trace file: a process with a thread for each worker.
 pub fn draw(picture: &Picture) -> String {
@@ -17,35 +17,31 @@ pub fn draw(picture: &Picture) -> String {
         events.push(metadata("thread_name", worker, name));
         let index = json!({ "sort_index": worker });
         events.push(metadata("thread_sort_index", worker, index));
-        events.extend(row.bars.iter().map(|bar| {
-            let (from, to) = bar.time;
-            let duration = microseconds(to.saturating_sub(from));
-            let name = format!("job {}", bar.number);
-            let mut event = event("X", &name, from, worker, "dur", duration);
+        for bar in &row.bars {
+            let (from, name) = (bar.time.start, format!("job {}", bar.number));
+            let duration = bar.time.end.saturating_sub(from).as_micros();
+            let mut event = event("X", &name, from, worker, "dur", json!(duration));
             event["cat"] = bar.look.name().into();
-            event
-        }));
+            events.push(event);
+        }
     }
-    let length = |&(at, length)| event("C", "queue", at, 0, "args", json!({ "jobs": length }));
+    let length = |(&at, length)| event("C", "queue", at, 0, "args", json!({ "jobs": length }));
     events.extend(picture.queue.iter().map(length));
-    for Track { name, marks } in &picture.tracks {
-        events.extend(marks.iter().filter_map(|(at, words)| {
-            let name = format!("{name} {}", words.as_ref()?);
-            Some(instant(name.trim_end(), *at))
-        }));
+    for (name, marks) in &picture.tracks {
+        for (at, words) in marks
+            .iter()
+            .flat_map(|(at, words)| Some((at, words.as_ref()?)))
+        {
+            events.push(instant(format!("{name} {words}").trim_end(), *at));
+        }
     }
     events.extend(picture.stop.map(|(at, name)| instant(name, at)));
     let trace = json!({ "displayTimeUnit": "ms", "traceEvents": events });
     format!("{trace:#}\n")
 }
 
-/// An event with one field that only its phase has.
+/// An event with one field that only its phase has. The unit of time is the microsecond.
 fn event(phase: &str, name: &str, at: Duration, thread: usize, key: &str, value: Value) -> Value {
-    let at = microseconds(at);
+    let at = at.as_micros();
     json!({ "ph": phase, "name": name, "ts": at, "pid": 1, "tid": thread, key: value })
-}
-
-/// The format's unit of time.
-fn microseconds(time: Duration) -> Value {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).into()
 }
