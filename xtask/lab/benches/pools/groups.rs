@@ -1,31 +1,47 @@
-//! Groups of candidates that do the same jobs, all of them in each round, so that they share whatever else goes on.
+//! Steps and peers that do the same jobs, in rounds: all of them share whatever else goes on, and another one
+//! is first each time.
 
-use std::num::NonZeroUsize;
+use std::hint::spin_loop;
+use std::sync::Arc;
 use std::thread;
 
 use xtask::steps::Selection;
 
-use crate::machine::Ticks;
-use crate::progress::progress;
-use crate::report::{Figure, Section, Table, number};
+use crate::machine::{cores, progress, with_other_load};
+use crate::report::{Output, figure, median, number, section, table};
 use crate::trial::{Candidate, Trial};
 use crate::{tasks, threads};
-
-/// The same jobs for some steps and their peers.
-struct Group {
-    jobs: &'static str,
-    trial: Trial,
-    /// Number of cores that could share the jobs.
-    cores: usize,
-    /// With nanoseconds per job.
-    steps: Vec<(Candidate, Figure)>,
-    peers: Vec<(Candidate, Figure)>,
-}
 
 const TRIVIAL: &str = "trivial jobs";
 const SHORT: &str = "jobs of 1 us";
 const LONG: &str = "jobs of 10 us";
 const SKEWED: &str = "jobs of 1 us, every 16th of 32 us";
+const BESIDE: &str = "trivial jobs beside a busy loop for each core";
+
+/// Steps and peers, and the most cores that they use.
+type Field = (&'static [Candidate], &'static [Candidate], usize);
+const THREADS: Field = (&threads::STEPS, &threads::PEERS, usize::MAX);
+const TASKS: Field = (&tasks::STEPS, &tasks::PEERS, 1);
+const LOOPS: Field = (
+    &[Candidate::new("dispatcher", beside_busy_loops)],
+    &[Candidate::new("alone", threads::dispatcher)],
+    usize::MAX,
+);
+
+/// The nanoseconds of a job and of every 16th; the numbers of jobs on all cores, and on one, where only what is
+/// worth comparing over time is measured; and the numbers of workers.
+type Jobs = (&'static str, [f64; 2], [u64; 2], &'static [usize]);
+const GROUPS: [(Field, Jobs); 9] = [
+    (THREADS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),
+    (THREADS, (SHORT, [1e3; 2], [1_000_000, 100_000], &[2, 8])),
+    (THREADS, (LONG, [1e4; 2], [20_000, 0], &[2, 8])),
+    (THREADS, (SKEWED, [1e3, 32e3], [48_000, 0], &[2, 8])),
+    (THREADS, (TRIVIAL, [0.0; 2], [10_000, 0], &[1_000])),
+    (TASKS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),
+    (TASKS, (SHORT, [1e3; 2], [1_000_000, 0], &[2, 8])),
+    (TASKS, (TRIVIAL, [0.0; 2], [10_000, 0], &[10_000])),
+    (LOOPS, (BESIDE, [0.0; 2], [1_000_000, 0], &[2, 8])),
+];
 
 /// What a ratio should be at most.
 fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) -> Option<f64> {
@@ -36,6 +52,7 @@ fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) ->
         ("dispatcher", "threadpool", SHORT, 2) => 0.85,
         ("dispatcher", "threadpool", SHORT, 8) => 1.0,
         ("dispatcher", "ideal", SKEWED, _) => 1.4,
+        ("dispatcher", "alone", BESIDE, _) => 2.0,
         ("basic" | "waitgroup", "threadpool", TRIVIAL, _) => 0.5,
         ("basic" | "waitgroup", "the Book's", TRIVIAL, _) => 0.7,
         ("basic" | "waitgroup", "par_iter", LONG, _) => 1.05,
@@ -48,116 +65,104 @@ fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) ->
     })
 }
 
-/// Measures the selected steps and their peers; on one core only what is worth comparing over time.
-pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool) -> Section {
+/// The same jobs for some steps and their peers.
+struct Group {
+    jobs: &'static str,
+    trial: Trial,
+    /// Number of cores that can share the jobs.
+    cores: usize,
+    /// Steps, so many, and then peers, each with nanoseconds per job in each round.
+    candidates: Vec<(Candidate, Vec<f64>)>,
+    steps: usize,
+}
+
+/// Measures the selected steps and their peers.
+pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool) -> Output {
+    let mut groups = groups(selected, quick, one_core);
+    let mut other_load = Vec::new();
+    for round in 1..=rounds {
+        let measure = || groups.iter_mut().for_each(|group| group.measure(round));
+        other_load.extend(with_other_load(measure).1);
+    }
+    let tables = groups.iter().map(|group| group.table(one_core)).collect();
     let title = match one_core {
         true => "One core: the figures to compare over time",
         false => "All cores",
     };
-    let mut groups = groups(selected, quick, one_core);
-    let mut other_load = Figure::default();
-    for round in 1..=rounds {
-        let before = Ticks::now();
-        for group in &mut groups {
-            group.round(round, title);
-        }
-        other_load.rounds.extend(Ticks::others_since(before));
-    }
-    let tables = groups.iter().map(|group| group.table(one_core)).collect();
-    Section {
-        title,
-        other_load,
-        tables,
-    }
+    section(title, &other_load, tables)
 }
 
 fn groups(selected: &Selection, quick: bool, one_core: bool) -> Vec<Group> {
-    const FEW: &[usize] = &[2, 8];
-    let trivial = (
-        TRIVIAL,
-        [0.0; 2],
-        if one_core { 400_000 } else { 1_000_000 },
-        FEW,
-    );
-    let short = (
-        SHORT,
-        [1e3; 2],
-        if one_core { 100_000 } else { 1_000_000 },
-        FEW,
-    );
-    let long = (LONG, [1e4; 2], 20_000, FEW);
-    let skewed = (SKEWED, [1e3, 32e3], 48_000, FEW);
-    let many = |workers: &'static [usize]| (TRIVIAL, [0.0; 2], 10_000, workers);
-    let (of_threads, of_tasks) = match one_core {
-        true => (vec![trivial, short], vec![trivial]),
-        false => (
-            vec![trivial, short, long, skewed, many(&[1_000])],
-            vec![trivial, short, many(&[10_000])],
-        ),
-    };
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get); // 1 where pinned
-    let fields = [
-        (of_threads, cores, &threads::STEPS[..], &threads::PEERS[..]),
-        (of_tasks, 1, &tasks::STEPS, &tasks::PEERS),
-    ];
     let mut groups = Vec::new();
-    for (kinds, cores, steps, peers) in fields {
-        let with_figure = |candidate: &Candidate| (*candidate, Figure::default());
-        let steps = steps.iter().filter(|step| selected.includes(step.name));
-        let steps = Vec::from_iter(steps.map(with_figure));
-        let is_beside = |peer: &&Candidate| steps.iter().any(|(step, _)| peer.is_beside(step));
-        let peers = Vec::from_iter(peers.iter().filter(is_beside).map(with_figure));
-        for (jobs, ns, count, workers) in kinds {
-            let count = if quick { count / 10 } else { count };
-            groups.extend(workers.iter().map(|workers| Group {
-                jobs,
-                trial: Trial::new(*workers, count, ns),
-                cores: cores.min(*workers),
-                steps: steps.clone(),
-                peers: peers.clone(),
-            }));
-        }
+    for ((steps, peers, max_cores), (jobs, ns, counts, workers)) in GROUPS {
+        let steps = Vec::from_iter(steps.iter().filter(|step| selected.includes(step.name)));
+        let is_beside = |peer: &&Candidate| steps.iter().any(|step| peer.is_beside(step));
+        let all = steps.iter().copied().chain(peers.iter().filter(is_beside));
+        let candidates = Vec::from_iter(all.map(|candidate| (*candidate, Vec::new())));
+        let count = counts[usize::from(one_core)] / if quick { 10 } else { 1 };
+        groups.extend(workers.iter().map(|workers| Group {
+            jobs,
+            trial: Trial::new(*workers, count, ns),
+            cores: cores().min(max_cores).min(*workers),
+            candidates: candidates.clone(),
+            steps: steps.len(),
+        }));
     }
-    groups.retain(|group| !group.steps.is_empty());
+    groups.retain(|group| group.steps > 0 && group.trial.jobs > 0);
     groups
 }
 
 impl Group {
-    fn title(&self) -> String {
-        let count = number(self.trial.jobs as f64);
-        format!("{count} {}, {} workers", self.jobs, self.trial.workers)
-    }
-
-    /// Measures all of them once, another one first each time.
-    fn round(&mut self, round: usize, place: &str) {
-        let title = self.title();
-        let mut entries = Vec::from_iter(self.steps.iter_mut().chain(&mut self.peers));
-        let first = round % entries.len();
-        entries.rotate_left(first);
-        for (candidate, ns) in entries {
+    fn measure(&mut self, round: usize) {
+        let (jobs, count) = (self.jobs, self.candidates.len());
+        for turn in 0..count {
+            let (candidate, rounds) = &mut self.candidates[(round + turn) % count];
             let name = candidate.name;
-            progress(format_args!("{place}, round {round}: {title}: {name}"));
+            progress(format_args!("round {round}, {jobs}: {name}"));
             let shared_by = if name == "ideal" { self.cores } else { 1 };
-            let cost = candidate.measure(self.trial) / shared_by as f64;
-            ns.rounds.push(cost);
+            rounds.push(candidate.measure(self.trial) / shared_by as f64);
         }
     }
 
     /// A column for each step, then a row for each peer with the steps' ratios to it.
-    fn table(&self, one_core: bool) -> Table {
-        let names = self.steps.iter().map(|(step, _)| step.name);
-        let mut table = Table::new(self.title(), ["ns"].into_iter().chain(names));
-        let own = self.steps.iter().map(|(_, ns)| Some(ns.clone()));
-        table.row("", [None].into_iter().chain(own));
-        for (peer, ns) in &self.peers {
-            let ratio = |(step, own): &(Candidate, Figure)| {
-                let workers = self.trial.workers.get();
-                let target = target(step.name, peer.name, self.jobs, workers, one_core);
-                peer.is_beside(step).then(|| own.over(ns).at_most(target))
-            };
-            let ratios = self.steps.iter().map(ratio);
-            table.row(peer.name, [Some(ns.clone())].into_iter().chain(ratios));
+    fn table(&self, one_core: bool) -> Output {
+        let (workers, jobs) = (self.trial.workers.get(), self.jobs);
+        let (steps, peers) = self.candidates.split_at(self.steps);
+        let mut columns = vec!["ns"];
+        let mut rows = vec![("", vec![Output::default()])];
+        for (step, own) in steps {
+            columns.push(step.name);
+            rows[0].1.push(figure(own, None));
         }
-        table
+        for (peer, ns) in peers {
+            let ratios = steps.iter().map(|(step, own)| {
+                let target = target(step.name, peer.name, jobs, workers, one_core);
+                let ratio = figure(&[median(own) / median(ns)], target);
+                Some(ratio)
+                    .filter(|_| peer.is_beside(step))
+                    .unwrap_or_default()
+            });
+            let ns = [figure(ns, None)];
+            rows.push((peer.name, ns.into_iter().chain(ratios).collect()));
+        }
+        let count = number(self.trial.jobs as f64);
+        let title = format!("{count} {jobs}, {workers} workers");
+        table(&title, &columns, rows)
     }
+}
+
+/// `dispatcher` beside a busy loop for each core.
+fn beside_busy_loops(trial: Trial) -> u64 {
+    thread::scope(|scope| {
+        let lifetime = Arc::new(()); // dropped even by a panic
+        for _ in 0..cores() {
+            let lifetime = Arc::downgrade(&lifetime);
+            scope.spawn(move || {
+                while lifetime.strong_count() > 0 {
+                    spin_loop();
+                }
+            });
+        }
+        threads::dispatcher(trial)
+    })
 }
