@@ -1,5 +1,5 @@
-//! Steps and peers that do the same jobs, in rounds: all of them share whatever else goes on, and another one
-//! is first each time.
+//! Steps and peers that do the same jobs, in rounds: all share whatever else goes on, and another one is
+//! first each time.
 
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread;
 
 use xtask::steps::Selection;
 
-use crate::machine::{cores, progress, with_other_load};
+use crate::machine::{cores, others_since, progress, ticks};
 use crate::report::{Output, figure, median, number, section, table};
 use crate::trial::{Candidate, Trial};
 use crate::{tasks, threads};
@@ -28,8 +28,8 @@ const LOOPS: Field = (
     usize::MAX,
 );
 
-/// The nanoseconds of a job and of every 16th; the numbers of jobs on all cores, and on one, where only what is
-/// worth comparing over time is measured; and the numbers of workers.
+/// The nanoseconds of a job and of every 16th; the number of jobs on all cores, and on one, where only what
+/// is worth comparing over time is measured; and the numbers of workers.
 type Jobs = (&'static str, [f64; 2], [u64; 2], &'static [usize]);
 const GROUPS: [(Field, Jobs); 9] = [
     (THREADS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),
@@ -81,8 +81,9 @@ pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool)
     let mut groups = groups(selected, quick, one_core);
     let mut other_load = Vec::new();
     for round in 1..=rounds {
-        let measure = || groups.iter_mut().for_each(|group| group.measure(round));
-        other_load.extend(with_other_load(measure).1);
+        let start = ticks();
+        groups.iter_mut().for_each(|group| group.measure(round));
+        other_load.extend(others_since(start));
     }
     let tables = groups.iter().map(|group| group.table(one_core)).collect();
     let title = match one_core {

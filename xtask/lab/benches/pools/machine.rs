@@ -48,19 +48,14 @@ pub fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| scope.spawn(pinned).join()).expect("what is measured does not panic")
 }
 
-/// Also returns the share of all processors' time that others used meanwhile, in per cent, where known.
-pub fn with_other_load<T>(run: impl FnOnce() -> T) -> (T, Option<f64>) {
-    let start = ticks();
-    let result = run();
-    let load = start.zip(ticks()).map(|(start, end)| {
-        let [all, by_others] = [0, 1].map(|place| end[place] - start[place]);
-        by_others.max(0.0) / all.max(1.0) * 100.0
-    });
-    (result, load)
+/// The share of all processors' time since `start` that others used, in per cent, where known.
+pub fn others_since(start: Option<[f64; 2]>) -> Option<f64> {
+    let ([all, by_others], [all_now, by_others_now]) = (start?, ticks()?);
+    Some((by_others_now - by_others).max(0.0) / (all_now - all).max(1.0) * 100.0)
 }
 
 /// The time of all processors so far, and what others than this process used of it.
-fn ticks() -> Option<[f64; 2]> {
+pub fn ticks() -> Option<[f64; 2]> {
     let sum = |file, first, count| -> Option<f64> {
         let text = fs::read_to_string(file).ok()?;
         let words = text.split_whitespace().skip(first).take(count);

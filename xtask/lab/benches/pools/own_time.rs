@@ -1,4 +1,4 @@
-//! What takes processes of its own, or real time: growth, the limiters, and the article's first scenario.
+//! What takes processes of its own, or real time: growth, limiters, and the article's first scenario.
 
 use std::env;
 use std::error::Error;
@@ -14,20 +14,19 @@ use tokio_util::sync::CancellationToken;
 use xtask::output::say;
 use xtask::steps::Selection;
 
-use crate::machine::{on_one_core, peak_memory, progress, with_other_load};
+use crate::machine::{on_one_core, others_since, peak_memory, progress, ticks};
 use crate::report::{Output, figure, max, min, section, table};
 use crate::trial::{CAPACITY, Candidate, Trial};
 use crate::{tasks, threads};
 
 /// Measures what concerns the selected steps.
 pub fn measure(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
-    let (growth, other_load) = with_other_load(|| {
-        let mut tables = vec![growth(selected, quick)?];
-        tables.extend(selected.includes("rate-limited").then(|| rate(quick)));
-        tables.extend(selected.includes("basic").then(first_scenario));
-        Ok::<_, Box<dyn Error>>(tables)
-    });
-    Ok(section("In its own time", other_load.as_slice(), growth?))
+    let start = ticks();
+    let mut tables = vec![growth(selected, quick)?];
+    tables.extend(selected.includes("rate-limited").then(|| rate(quick)));
+    tables.extend(selected.includes("basic").then(first_scenario));
+    let other_load = others_since(start);
+    Ok(section("In its own time", other_load.as_slice(), tables))
 }
 
 /// Every step; the dispatcher with tasks that have no results to collect.
@@ -40,8 +39,8 @@ fn steps(selected: &Selection) -> impl Iterator<Item = Candidate> {
     steps.filter(|step| selected.includes(step.name))
 }
 
-/// Whether each of ten million jobs costs more, or takes more memory, than each of ten thousand. Each number of
-/// jobs has a process of its own, whose peak memory is that of these jobs.
+/// Whether each of ten million jobs costs more, or takes more memory, than each of ten thousand. Each number
+/// of jobs has a process of its own, whose peak memory is that of these jobs.
 fn growth(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
     let sizes = [10_000, 100_000, 1_000_000, 10_000_000];
     let mut rows = Vec::new();

@@ -20,8 +20,8 @@ pub fn max(rounds: &[f64]) -> f64 {
     rounds.iter().copied().fold(0.0, f64::max)
 }
 
-/// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest to the
-/// largest in per cent of it, and the target.
+/// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest to
+/// the largest in per cent of it, and the target.
 pub fn figure(rounds: &[f64], at_most: impl Into<Option<f64>>) -> Output {
     let (median, at_most) = (median(rounds), at_most.into());
     let mut text = number(median);
@@ -74,20 +74,21 @@ pub fn table(title: &str, columns: &[&str], rows: Vec<(&str, Vec<Output>)>) -> O
     (text, json!({ "title": title, "rows": json }))
 }
 
-/// Tables that were measured together, and the share of the machine that others used meanwhile, in per cent;
-/// none where unknown.
+/// Tables that were measured together, and the share of the machine that others used in each round, in per
+/// cent; none where unknown.
 pub fn section(title: &str, other_load: &[f64], tables: Vec<Output>) -> Output {
     let (texts, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
     let rough = other_load.iter().filter(|share| **share > 5.0).count();
     let load = match other_load.len() {
-        0 => "How much others used the machine is not known on this system.".to_owned(),
+        0 => "The load of others is not known on this system".to_owned(),
         rounds => format!(
-            "Others used {:.0} % of the machine, {:.0} % at most: {rough} of {rounds} rounds were rough.",
+            "Others used {:.0} % of the machine, {:.0} % at most, and over 5 % in {rough} of {rounds} \
+             rounds, which are rough",
             median(other_load),
-            max(other_load)
+            max(other_load),
         ),
     };
-    let text = format!("\n== {title}\n{load}\n{}", texts.concat());
+    let text = format!("\n== {title}\n{load}.\n{}", texts.concat());
     let json = json!({ "title": title, "other_load": other_load, "tables": tables });
     (text, json)
 }
