@@ -8,7 +8,7 @@ use std::thread;
 use xtask::steps::Selection;
 
 use crate::machine::{cores, others_since, progress, ticks};
-use crate::report::{Output, figure, median, number, section, table};
+use crate::report::{Output, figure, number, section, spread, table};
 use crate::trial::{Candidate, Trial};
 use crate::{tasks, threads};
 
@@ -76,21 +76,26 @@ struct Group {
     steps: usize,
 }
 
-/// Measures the selected steps and their peers.
 pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool) -> Output {
     let mut groups = groups(selected, quick, one_core);
     let mut other_load = Vec::new();
     for round in 1..=rounds {
         let start = ticks();
-        groups.iter_mut().for_each(|group| group.measure(round));
+        for group in &mut groups {
+            let count = group.candidates.len();
+            for turn in 0..count {
+                let (candidate, ns) = &mut group.candidates[(round + turn) % count];
+                let (jobs, name) = (group.jobs, candidate.name);
+                progress(format_args!("round {round}, {jobs}: {name}"));
+                let shared_by = if name == "ideal" { group.cores } else { 1 };
+                ns.push(candidate.measure(group.trial) / shared_by as f64);
+            }
+        }
         other_load.extend(others_since(start));
     }
     let tables = groups.iter().map(|group| group.table(one_core)).collect();
-    let title = match one_core {
-        true => "One core: the figures to compare over time",
-        false => "All cores",
-    };
-    section(title, &other_load, tables)
+    let titles = ["All cores", "One core: the figures to compare over time"];
+    section(titles[usize::from(one_core)], &other_load, tables)
 }
 
 fn groups(selected: &Selection, quick: bool, one_core: bool) -> Vec<Group> {
@@ -114,17 +119,6 @@ fn groups(selected: &Selection, quick: bool, one_core: bool) -> Vec<Group> {
 }
 
 impl Group {
-    fn measure(&mut self, round: usize) {
-        let (jobs, count) = (self.jobs, self.candidates.len());
-        for turn in 0..count {
-            let (candidate, rounds) = &mut self.candidates[(round + turn) % count];
-            let name = candidate.name;
-            progress(format_args!("round {round}, {jobs}: {name}"));
-            let shared_by = if name == "ideal" { self.cores } else { 1 };
-            rounds.push(candidate.measure(self.trial) / shared_by as f64);
-        }
-    }
-
     /// A column for each step, then a row for each peer with the steps' ratios to it.
     fn table(&self, one_core: bool) -> Output {
         let (workers, jobs) = (self.trial.workers.get(), self.jobs);
@@ -138,7 +132,7 @@ impl Group {
         for (peer, ns) in peers {
             let ratios = steps.iter().map(|(step, own)| {
                 let target = target(step.name, peer.name, jobs, workers, one_core);
-                let ratio = figure(&[median(own) / median(ns)], target);
+                let ratio = figure(&[spread(own)[1] / spread(ns)[1]], target);
                 Some(ratio)
                     .filter(|_| peer.is_beside(step))
                     .unwrap_or_default()

@@ -15,7 +15,7 @@ use xtask::output::say;
 use xtask::steps::Selection;
 
 use crate::machine::{on_one_core, others_since, peak_memory, progress, ticks};
-use crate::report::{Output, figure, max, min, section, table};
+use crate::report::{Output, figure, section, spread, table};
 use crate::trial::{CAPACITY, Candidate, Trial};
 use crate::{tasks, threads};
 
@@ -29,13 +29,8 @@ pub fn measure(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Erro
     Ok(section("In its own time", other_load.as_slice(), tables))
 }
 
-/// Every step; the dispatcher with tasks that have no results to collect.
 fn steps(selected: &Selection) -> impl Iterator<Item = Candidate> {
     let steps = threads::STEPS.into_iter().chain(tasks::STEPS);
-    let steps = steps.map(|step| match step.name {
-        "dispatcher" => Candidate::new("dispatcher", threads::dispatcher_adding_up),
-        _ => step,
-    });
     steps.filter(|step| selected.includes(step.name))
 }
 
@@ -57,7 +52,8 @@ fn growth(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
         }
         let mut row = Vec::from_iter(costs.iter().map(|ns| figure(&[*ns], None)));
         row.resize(4, Output::default());
-        row.push(figure(&[max(&costs) / min(&costs)], 1.15));
+        let [least, _, most] = spread(&costs);
+        row.push(figure(&[most / least], 1.15));
         if let [_, few, ..] = memory[..] {
             let most = memory[memory.len() - 1];
             row.extend([figure(&[most], None), figure(&[most / few], 1.1)]);
@@ -71,7 +67,10 @@ fn growth(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
 
 /// In such a process: prints the cost of a job and the peak memory.
 pub fn grow(selected: &Selection, jobs: u64) {
-    for step in steps(selected) {
+    for mut step in steps(selected) {
+        if step.name == "dispatcher" {
+            step = Candidate::new(step.name, threads::dispatcher_adding_up); // no results to collect
+        }
         let times = (1_000_000 / jobs).clamp(1, 50);
         let total = |jobs| {
             let measure = |_| step.measure(Trial::new(2, jobs, [0.0; 2])) * jobs as f64;
@@ -90,11 +89,11 @@ fn rate(quick: bool) -> Output {
         // As the step's documentation advises: 2, and 2 more for each thousand starts a second.
         let burst = NonZeroU32::MIN.saturating_add(1 + rate / 500);
         for limiter in ["rate-limited", "governor"] {
-            let (mut missed, mut beyond) = (Vec::new(), Vec::new());
+            let (mut missed, mut most_beyond) = (Vec::new(), 0.0);
             for round in 1..=if quick { 1 } else { 3 } {
                 progress(format_args!("{limiter} at {rate}, round {round}"));
                 let begin = Instant::now();
-                let (mut allowed, mut least_ahead, mut most_beyond) = (0.0, f64::INFINITY, 0.0);
+                let (mut allowed, mut least_ahead) = (0.0, f64::INFINITY);
                 for (number, start) in starts(limiter, rate, burst).iter().enumerate() {
                     allowed = (*start - begin).as_secs_f64() * f64::from(rate);
                     let ahead = number as f64 - allowed;
@@ -102,10 +101,9 @@ fn rate(quick: bool) -> Output {
                     most_beyond = f64::max(most_beyond, ahead - least_ahead + 1.0);
                 }
                 missed.push((1.0 - f64::from(rate) / allowed) * 100.0);
-                beyond.push(most_beyond);
             }
             let starts = figure(&[rate.into()], None);
-            let beyond = figure(&[max(&beyond)], f64::from(burst.get() + 1));
+            let beyond = figure(&[most_beyond], f64::from(burst.get() + 1));
             rows.push((limiter, vec![starts, figure(&missed, 1.0), beyond]));
         }
     }

@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::machine::{self, progress};
-use crate::report::{max, median, min};
+use crate::report::spread;
 use crate::threads;
 use crate::trial::Trial;
 
@@ -49,7 +49,9 @@ const PLOTS: [Plot; 3] = [
             ("threadpool", ORANGE, |ns| of_jobs(ns, threads::threadpool)),
             ("basic", GREEN, |ns| of_jobs(ns, threads::basic)),
             ("par_iter", PURPLE, |ns| of_jobs(ns, threads::par_iter)),
-            ("ideal: a plain loop on each core", GREY, per_core),
+            ("ideal: a plain loop on each core", GREY, |ns| {
+                ns / cores(2.0)
+            }),
         ],
     },
     Plot {
@@ -61,11 +63,11 @@ const PLOTS: [Plot; 3] = [
         xs: &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024],
         lines: &[
             ("jobs of 1000 ns", BLUE, |size| in_batches(size, 1e3)),
-            ("ideal, for each", GREY, |_| per_core(1e3)),
+            ("ideal, for each", GREY, |_| 1e3 / cores(2.0)),
             ("jobs of 100 ns", ORANGE, |size| in_batches(size, 1e2)),
-            ("", GREY, |_| per_core(1e2)),
+            ("", GREY, |_| 1e2 / cores(2.0)),
             ("jobs of 10 ns", GREEN, |size| in_batches(size, 1e1)),
-            ("", GREY, |_| per_core(1e1)),
+            ("", GREY, |_| 1e1 / cores(2.0)),
         ],
     },
     Plot {
@@ -97,10 +99,6 @@ fn cost(workers: f64, ns: f64, jobs: u64, run: impl Fn(Trial) -> u64) -> f64 {
     let start = Instant::now();
     run(trial);
     start.elapsed().as_nanos() as f64 / jobs as f64
-}
-
-fn per_core(ns: f64) -> f64 {
-    ns / cores(2.0)
 }
 
 fn of_jobs(ns: f64, run: fn(Trial) -> u64) -> f64 {
@@ -147,8 +145,9 @@ fn draw(plot: Plot, rounds: usize) -> Result<(), Box<dyn Error>> {
             values.push(y(x));
         }
     }
-    let ys = Vec::from_iter(values.iter().map(|rounds| median(rounds)));
-    let (x, y) = (min(&xs)..max(&xs), min(&ys) * 0.8..max(&ys) * 1.25);
+    let ys = Vec::from_iter(values.iter().map(|rounds| spread(rounds)[1]));
+    let ([left, _, right], [low, _, high]) = (spread(&xs), spread(&ys));
+    let (x, y) = (left..right, low * 0.8..high * 1.25);
 
     let mut svg = String::new();
     let canvas = SVGBackend::with_string(&mut svg, (840, 480)).into_drawing_area();

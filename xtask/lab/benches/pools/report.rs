@@ -6,28 +6,21 @@ use serde_json::{Value, json};
 /// The same for people and for programs.
 pub type Output = (String, Value);
 
-pub fn median(rounds: &[f64]) -> f64 {
+/// The smallest, the median and the largest.
+pub fn spread(rounds: &[f64]) -> [f64; 3] {
     let mut sorted = rounds.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2] // the number of rounds is odd
-}
-
-pub fn min(rounds: &[f64]) -> f64 {
-    rounds.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
-pub fn max(rounds: &[f64]) -> f64 {
-    rounds.iter().copied().fold(0.0, f64::max)
+    let last = sorted.len() - 1; // the number of rounds is odd
+    [0, last / 2, last].map(|place| sorted[place])
 }
 
 /// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest to
 /// the largest in per cent of it, and the target.
 pub fn figure(rounds: &[f64], at_most: impl Into<Option<f64>>) -> Output {
-    let (median, at_most) = (median(rounds), at_most.into());
+    let ([least, median, most], at_most) = (spread(rounds), at_most.into());
     let mut text = number(median);
     if rounds.len() > 1 {
-        let spread = (max(rounds) - min(rounds)) / median.abs() * 100.0;
-        text += &format!(" ({spread:.0}%)");
+        text += &format!(" ({:.0}%)", (most - least) / median.abs() * 100.0);
     }
     if let Some(target) = at_most {
         let mark = if median <= target { '✓' } else { '✗' };
@@ -78,16 +71,13 @@ pub fn table(title: &str, columns: &[&str], rows: Vec<(&str, Vec<Output>)>) -> O
 /// cent; none where unknown.
 pub fn section(title: &str, other_load: &[f64], tables: Vec<Output>) -> Output {
     let (texts, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
-    let rough = other_load.iter().filter(|share| **share > 5.0).count();
-    let load = match other_load.len() {
-        0 => "The load of others is not known on this system".to_owned(),
-        rounds => format!(
-            "Others used {:.0} % of the machine, {:.0} % at most, and over 5 % in {rough} of {rounds} \
-             rounds, which are rough",
-            median(other_load),
-            max(other_load),
-        ),
-    };
+    let mut load = "The load of others is not known on this system".to_owned();
+    if !other_load.is_empty() {
+        let ([_, median, most], rounds) = (spread(other_load), other_load.len());
+        let rough = other_load.iter().filter(|share| **share > 5.0).count();
+        load = format!("Others used {median:.0} % of the machine, {most:.0} % at most")
+            + &format!(", and over 5 % in {rough} of {rounds} rounds, which are rough");
+    }
     let text = format!("\n== {title}\n{load}.\n{}", texts.concat());
     let json = json!({ "title": title, "other_load": other_load, "tables": tables });
     (text, json)
