@@ -28,8 +28,8 @@ const LOOPS: Field = (
     usize::MAX,
 );
 
-/// The nanoseconds of a job and of every 16th; the number of jobs on all cores, and on one, where only what
-/// is worth comparing over time is measured; and the numbers of workers.
+/// The nanoseconds of a job and of every 16th; the number of jobs on all cores, and on one, which has
+/// only what is worth comparing over time; and the numbers of workers.
 type Jobs = (&'static str, [f64; 2], [u64; 2], &'static [usize]);
 const GROUPS: [(Field, Jobs); 9] = [
     (THREADS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),

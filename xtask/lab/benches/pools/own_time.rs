@@ -19,7 +19,6 @@ use crate::report::{Output, figure, section, spread, table};
 use crate::trial::{CAPACITY, Candidate, Trial};
 use crate::{tasks, threads};
 
-/// Measures what concerns the selected steps.
 pub fn measure(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
     let start = ticks();
     let mut tables = vec![growth(selected, quick)?];
@@ -34,8 +33,8 @@ fn steps(selected: &Selection) -> impl Iterator<Item = Candidate> {
     steps.filter(|step| selected.includes(step.name))
 }
 
-/// Whether each of ten million jobs costs more, or takes more memory, than each of ten thousand. Each number
-/// of jobs has a process of its own, whose peak memory is that of these jobs.
+/// Whether each of ten million jobs costs more, or takes more memory, than each of ten thousand. Each
+/// number of jobs has a process of its own, whose peak memory is that of these jobs.
 fn growth(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
     let sizes = [10_000, 100_000, 1_000_000, 10_000_000];
     let mut rows = Vec::new();

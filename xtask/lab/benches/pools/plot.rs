@@ -136,11 +136,10 @@ pub fn plot(quick: bool) -> Result<(), Box<dyn Error>> {
 fn draw(plot: Plot, rounds: usize) -> Result<(), Box<dyn Error>> {
     let (file, lines) = (plot.file, plot.lines);
     let xs = Vec::from_iter(plot.xs.iter().copied().map(f64::from));
-    let with_lines = |x| lines.iter().map(move |line| (x, line));
-    let points = xs.iter().copied().flat_map(with_lines);
-    let mut values = vec![Vec::new(); points.clone().count()];
+    let mut values = vec![Vec::new(); xs.len() * lines.len()];
     for round in 1..=rounds {
-        for ((x, (name, _, y)), values) in points.clone().zip(&mut values) {
+        for (place, values) in values.iter_mut().enumerate() {
+            let (x, (name, _, y)) = (xs[place / lines.len()], lines[place % lines.len()]);
             progress(format_args!("{file}, round {round}: {name} {x}"));
             values.push(y(x));
         }

@@ -14,8 +14,8 @@ pub fn spread(rounds: &[f64]) -> [f64; 3] {
     [0, last / 2, last].map(|place| sorted[place])
 }
 
-/// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest to
-/// the largest in per cent of it, and the target.
+/// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest
+/// to the largest in per cent of it, and the target.
 pub fn figure(rounds: &[f64], at_most: impl Into<Option<f64>>) -> Output {
     let ([least, median, most], at_most) = (spread(rounds), at_most.into());
     let mut text = number(median);
@@ -67,8 +67,8 @@ pub fn table(title: &str, columns: &[&str], rows: Vec<(&str, Vec<Output>)>) -> O
     (text, json!({ "title": title, "rows": json }))
 }
 
-/// Tables that were measured together, and the share of the machine that others used in each round, in per
-/// cent; none where unknown.
+/// Tables that were measured together, and the share of the machine that others used in each round, in
+/// per cent; none where unknown.
 pub fn section(title: &str, other_load: &[f64], tables: Vec<Output>) -> Output {
     let (texts, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
     let mut load = "The load of others is not known on this system".to_owned();
