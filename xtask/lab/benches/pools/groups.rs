@@ -1,32 +1,62 @@
-//! Groups of candidates that do the same jobs, all of them in each round, so that they share whatever else goes on.
+//! Steps and peers that do the same jobs, in rounds: all share whatever else goes on, and another one is
+//! first each time.
 
-use std::num::NonZeroUsize;
+use std::hint::spin_loop;
+use std::sync::Arc;
 use std::thread;
 
 use lab::pools::Adapter;
+use lab::steps::STEPS;
 use xtask::steps::Selection;
 
-use crate::machine::Ticks;
-use crate::progress::progress;
-use crate::report::{Figure, Section, Table, number};
+use crate::machine::{cores, others_since, progress, ticks};
+use crate::peers;
+use crate::report::{Output, figure, number, section, spread, table};
 use crate::trial::{Candidate, Trial};
-use crate::{harness, peers};
-
-/// The same jobs for some steps and their peers.
-struct Group {
-    jobs: &'static str,
-    trial: Trial,
-    /// Number of cores that could share the jobs.
-    cores: usize,
-    /// With nanoseconds per job.
-    steps: Vec<(Candidate, Figure)>,
-    peers: Vec<(Candidate, Figure)>,
-}
 
 const TRIVIAL: &str = "trivial jobs";
 const SHORT: &str = "jobs of 1 us";
 const LONG: &str = "jobs of 10 us";
 const SKEWED: &str = "jobs of 1 us, every 16th of 32 us";
+const BESIDE: &str = "trivial jobs beside a busy loop for each core";
+
+/// Steps and peers, and the most cores that they use.
+type Field = (fn() -> Vec<Candidate>, fn() -> Vec<Candidate>, usize);
+const THREADS: Field = (
+    || steps(|adapter| matches!(adapter, Adapter::Threads(_))),
+    peers::of_threads,
+    usize::MAX,
+);
+const TASKS: Field = (
+    || steps(|adapter| matches!(adapter, Adapter::Tasks(_))),
+    peers::of_tasks,
+    1,
+);
+const LOOPS: Field = (
+    || vec![Candidate::new("dispatcher", beside_busy_loops)],
+    || vec![Candidate::new("alone", |trial| trial.play("dispatcher"))],
+    usize::MAX,
+);
+
+fn steps(is: fn(Adapter) -> bool) -> Vec<Candidate> {
+    let steps = STEPS.iter().filter(|step| is(step.adapter));
+    steps.map(|step| Candidate::step(step.name)).collect()
+}
+
+/// The nanoseconds of a job and of every 16th; the number of jobs on all cores, and on one, which has
+/// only what is worth comparing over time; and the numbers of workers.
+type Jobs = (&'static str, [f64; 2], [usize; 2], &'static [usize]);
+const GROUPS: [(Field, Jobs); 9] = [
+    (THREADS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),
+    (THREADS, (SHORT, [1e3; 2], [1_000_000, 100_000], &[2, 8])),
+    (THREADS, (LONG, [1e4; 2], [20_000, 0], &[2, 8])),
+    (THREADS, (SKEWED, [1e3, 32e3], [48_000, 0], &[2, 8])),
+    (THREADS, (TRIVIAL, [0.0; 2], [10_000, 0], &[1_000])),
+    (TASKS, (TRIVIAL, [0.0; 2], [1_000_000, 400_000], &[2, 8])),
+    (TASKS, (SHORT, [1e3; 2], [1_000_000, 0], &[2, 8])),
+    (TASKS, (TRIVIAL, [0.0; 2], [10_000, 0], &[10_000])),
+    (LOOPS, (BESIDE, [0.0; 2], [1_000_000, 0], &[2, 8])),
+];
 
 /// What a ratio should be at most.
 fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) -> Option<f64> {
@@ -37,6 +67,7 @@ fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) ->
         ("dispatcher", "threadpool", SHORT, 2) => 0.85,
         ("dispatcher", "threadpool", SHORT, 8) => 1.0,
         ("dispatcher", "ideal", SKEWED, _) => 1.4,
+        ("dispatcher", "alone", BESIDE, _) => 2.0,
         ("basic" | "waitgroup", "threadpool", TRIVIAL, _) => 0.5,
         ("basic" | "waitgroup", "the Book's", TRIVIAL, _) => 0.7,
         ("basic" | "waitgroup", "par_iter", LONG, _) => 1.05,
@@ -49,118 +80,99 @@ fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) ->
     })
 }
 
-/// Measures the selected steps and their peers; on one core only what is worth comparing over time.
-pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool) -> Section {
-    let title = match one_core {
-        true => "One core: the figures to compare over time",
-        false => "All cores",
-    };
+/// The same jobs for some steps and their peers.
+struct Group {
+    jobs: &'static str,
+    trial: Trial,
+    /// Number of cores that can share the jobs.
+    cores: usize,
+    /// Steps, so many, and then peers, each with nanoseconds per job in each round.
+    candidates: Vec<(Candidate, Vec<f64>)>,
+    steps: usize,
+}
+
+pub fn measure(selected: &Selection, rounds: usize, quick: bool, one_core: bool) -> Output {
     let mut groups = groups(selected, quick, one_core);
-    let mut other_load = Figure::default();
+    let mut other_load = Vec::new();
     for round in 1..=rounds {
-        let before = Ticks::now();
+        let start = ticks();
         for group in &mut groups {
-            group.round(round, title);
+            let count = group.candidates.len();
+            for turn in 0..count {
+                let (candidate, ns) = &mut group.candidates[(round + turn) % count];
+                let (jobs, name) = (group.jobs, candidate.name);
+                progress(format_args!("round {round}, {jobs}: {name}"));
+                let shared_by = if name == "ideal" { group.cores } else { 1 };
+                ns.push(candidate.measure(group.trial) / shared_by as f64);
+            }
         }
-        other_load.rounds.extend(Ticks::others_since(before));
+        other_load.extend(others_since(start));
     }
     let tables = groups.iter().map(|group| group.table(one_core)).collect();
-    Section {
-        title,
-        other_load,
-        tables,
-    }
+    let titles = ["All cores", "One core: the figures to compare over time"];
+    section(titles[usize::from(one_core)], &other_load, tables)
 }
 
 fn groups(selected: &Selection, quick: bool, one_core: bool) -> Vec<Group> {
-    const FEW: &[usize] = &[2, 8];
-    let trivial = (
-        TRIVIAL,
-        [0.0; 2],
-        if one_core { 400_000 } else { 1_000_000 },
-        FEW,
-    );
-    let short = (
-        SHORT,
-        [1e3; 2],
-        if one_core { 100_000 } else { 1_000_000 },
-        FEW,
-    );
-    let long = (LONG, [1e4; 2], 20_000, FEW);
-    let skewed = (SKEWED, [1e3, 32e3], 48_000, FEW);
-    let many = |workers: &'static [usize]| (TRIVIAL, [0.0; 2], 10_000, workers);
-    let (of_threads, of_tasks) = match one_core {
-        true => (vec![trivial, short], vec![trivial]),
-        false => (
-            vec![trivial, short, long, skewed, many(&[1_000])],
-            vec![trivial, short, many(&[10_000])],
-        ),
-    };
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get); // 1 where pinned
-    let fields = [
-        (of_threads, cores, true, peers::of_threads()),
-        (of_tasks, 1, false, peers::of_tasks()),
-    ];
     let mut groups = Vec::new();
-    for (kinds, cores, on_threads, peers) in fields {
-        let with_figure = |candidate: Candidate| (candidate, Figure::default());
-        let steps = harness::steps(selected)
-            .filter(|step| matches!(step.adapter, Adapter::Threads(_)) == on_threads);
-        let steps = Vec::from_iter(steps.map(|step| with_figure(Candidate::step(step))));
-        let is_beside = |peer: &Candidate| steps.iter().any(|(step, _)| peer.is_beside(step.name));
-        let peers = Vec::from_iter(peers.into_iter().filter(is_beside).map(with_figure));
-        for (jobs, ns, count, workers) in kinds {
-            let count = if quick { count / 10 } else { count };
-            groups.extend(workers.iter().map(|workers| Group {
-                jobs,
-                trial: Trial::new(*workers, count, ns),
-                cores: cores.min(*workers),
-                steps: steps.clone(),
-                peers: peers.clone(),
-            }));
-        }
+    for ((steps, peers, max_cores), (jobs, ns, counts, workers)) in GROUPS {
+        let (mut steps, mut peers) = (steps(), peers());
+        steps.retain(|step| selected.includes(step.name));
+        peers.retain(|peer| steps.iter().any(|step| peer.is_beside(step.name)));
+        let unmeasured = |candidate: &Candidate| (candidate.clone(), Vec::new());
+        let count = counts[usize::from(one_core)] / if quick { 10 } else { 1 };
+        groups.extend(workers.iter().map(|workers| Group {
+            jobs,
+            trial: Trial::new(*workers, count, ns),
+            cores: cores().min(max_cores).min(*workers),
+            candidates: steps.iter().chain(&peers).map(unmeasured).collect(),
+            steps: steps.len(),
+        }));
     }
-    groups.retain(|group| !group.steps.is_empty());
+    groups.retain(|group| group.steps > 0 && group.trial.jobs > 0);
     groups
 }
 
 impl Group {
-    fn title(&self) -> String {
-        let count = number(self.trial.jobs as f64);
-        format!("{count} {}, {} workers", self.jobs, self.trial.workers)
-    }
-
-    /// Measures all of them once, another one first each time.
-    fn round(&mut self, round: usize, place: &str) {
-        let title = self.title();
-        let mut entries = Vec::from_iter(self.steps.iter_mut().chain(&mut self.peers));
-        let first = round % entries.len();
-        entries.rotate_left(first);
-        for (candidate, ns) in entries {
-            let name = candidate.name;
-            progress(format_args!("{place}, round {round}: {title}: {name}"));
-            let shared_by = if name == "ideal" { self.cores } else { 1 };
-            let cost = candidate.measure(self.trial) / shared_by as f64;
-            ns.rounds.push(cost);
-        }
-    }
-
     /// A column for each step, then a row for each peer with the steps' ratios to it.
-    fn table(&self, one_core: bool) -> Table {
-        let names = self.steps.iter().map(|(step, _)| step.name);
-        let mut table = Table::new(self.title(), ["ns"].into_iter().chain(names));
-        let own = self.steps.iter().map(|(_, ns)| Some(ns.clone()));
-        table.row("", [None].into_iter().chain(own));
-        for (peer, ns) in &self.peers {
-            let ratio = |(step, own): &(Candidate, Figure)| {
-                let workers = self.trial.workers.get();
-                let target = target(step.name, peer.name, self.jobs, workers, one_core);
-                peer.is_beside(step.name)
-                    .then(|| own.over(ns).at_most(target))
-            };
-            let ratios = self.steps.iter().map(ratio);
-            table.row(peer.name, [Some(ns.clone())].into_iter().chain(ratios));
+    fn table(&self, one_core: bool) -> Output {
+        let (workers, jobs) = (self.trial.workers.get(), self.jobs);
+        let (steps, peers) = self.candidates.split_at(self.steps);
+        let mut columns = vec!["ns"];
+        let mut rows = vec![("", vec![Output::default()])];
+        for (step, own) in steps {
+            columns.push(step.name);
+            rows[0].1.push(figure(own, None));
         }
-        table
+        for (peer, ns) in peers {
+            let mut row = vec![figure(ns, None)];
+            row.extend(steps.iter().map(|(step, own)| {
+                let target = target(step.name, peer.name, jobs, workers, one_core);
+                match peer.is_beside(step.name) {
+                    true => figure(&[spread(own)[1] / spread(ns)[1]], target),
+                    false => Output::default(),
+                }
+            }));
+            rows.push((peer.name, row));
+        }
+        let count = number(self.trial.jobs as f64);
+        let title = format!("{count} {jobs}, {workers} workers");
+        table(&title, &columns, rows)
     }
+}
+
+/// `dispatcher` beside a busy loop for each core.
+fn beside_busy_loops(trial: Trial) -> usize {
+    thread::scope(|scope| {
+        let lifetime = Arc::new(()); // dropped even by a panic
+        for _ in 0..cores() {
+            let lifetime = Arc::downgrade(&lifetime);
+            scope.spawn(move || {
+                while lifetime.strong_count() > 0 {
+                    spin_loop();
+                }
+            });
+        }
+        trial.play("dispatcher")
+    })
 }

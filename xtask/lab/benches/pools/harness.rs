@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Outcome, Script, When};
-use lab::steps::{STEPS, Step};
+use lab::steps::STEPS;
 use tokio::runtime::Builder;
-use xtask::steps::Selection;
 
 struct Harness<W> {
     jobs: usize,
@@ -35,27 +34,22 @@ impl<W: Fn(usize) + Send + Sync> Threads for Harness<W> {
     }
 }
 
-/// The step of this name.
-pub fn step(name: &str) -> &'static Step {
-    let step = STEPS.iter().find(|step| step.name == name);
-    step.expect("it is in the table")
-}
-
-/// The selected steps, in the article's order.
-pub fn steps(selected: &Selection) -> impl Iterator<Item = &'static Step> {
-    STEPS.iter().filter(|step| selected.includes(step.name))
-}
-
-/// Does the jobs from 1 to `jobs` through the step's pool, and returns the sum of their numbers.
+/// Plays the script on the pool of the step of this name, with jobs numbered from 1, and returns the sum of the numbers
+/// of those that have a result.
+///
+/// # Panics
+///
+/// If a thread or a runtime cannot be started.
 pub fn play(
-    step: &Step,
+    name: &str,
     script: Script,
     jobs: usize,
     work: impl Fn(usize) + Send + Sync + 'static,
 ) -> usize {
     let sum = AtomicUsize::new(0);
     let harness = Arc::new(Harness { jobs, work, sum });
-    match step.adapter {
+    let step = STEPS.iter().find(|step| step.name == name);
+    match step.expect("it is in the table").adapter {
         Adapter::Threads(pool) => pool(&script, harness.clone()).expect("threads start"),
         Adapter::Tasks(pool) => block_on(pool(Arc::new(script), harness.clone())),
     }

@@ -1,25 +1,30 @@
-//! What this runs on, when, and how much of it others use.
+//! What this runs on, when, how much of it others use, and what is being measured right now.
 
 use std::env::consts::{ARCH, OS};
+use std::fmt::Display;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::SystemTime;
 
-/// Where and when: absolute figures mean nothing without it.
-pub fn description() -> String {
-    let cores = thread::available_parallelism().map_or(0, NonZeroUsize::get);
-    let model = field("/proc/cpuinfo", "model name");
-    let model = model.as_deref().unwrap_or(ARCH);
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let (today, _) = now.split_once('T').unwrap_or_default();
-    format!("{model}, {cores} cores, {OS}, {today}")
+/// The number of cores that this thread may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// The peak memory of this process so far, in KiB.
-pub fn peak_memory() -> Option<u64> {
+/// Where and when: absolute figures mean nothing without it.
+pub fn description() -> String {
+    let model = field("/proc/cpuinfo", "model name").unwrap_or(ARCH.to_owned());
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    format!("{model}, {} cores, {OS}, {}", cores(), &now[..10])
+}
+
+/// The peak memory of this process so far, in MiB.
+pub fn peak_memory() -> Option<f64> {
     let memory = field("/proc/self/status", "VmHWM")?;
-    memory.split_whitespace().next()?.parse().ok()
+    let kib: f64 = memory.strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 /// What a file says about `name`, in a line of the form `name: value`.
@@ -43,36 +48,28 @@ pub fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| scope.spawn(pinned).join()).expect("what is measured does not panic")
 }
 
-/// The time of all processors so far, in ticks.
-#[derive(Clone, Copy)]
-pub struct Ticks {
-    total: u64,
-    by_others: u64,
+/// The share of all processors' time since `start` that others used, in per cent, where known.
+pub fn others_since(start: Option<[f64; 2]>) -> Option<f64> {
+    let ([all, by_others], [all_now, by_others_now]) = (start?, ticks()?);
+    Some((by_others_now - by_others).max(0.0) / (all_now - all).max(1.0) * 100.0)
 }
 
-impl Ticks {
-    /// `None` where the system does not tell.
-    pub fn now() -> Option<Self> {
-        let all = fs::read_to_string("/proc/stat").ok()?;
-        let all = numbers(all.lines().next()?.strip_prefix("cpu")?);
-        let [idle, wait_for_disk] = [*all.get(3)?, *all.get(4)?];
-        let total: u64 = all.iter().take(8).sum(); // guests, which come next, are in user already
-        let own = fs::read_to_string("/proc/self/stat").ok()?;
-        let own = numbers(own.rsplit_once(')')?.1);
-        let own: u64 = own.get(11..15)?.iter().sum(); // and its children's, in user and in kernel
-        let by_others = (total - idle - wait_for_disk).saturating_sub(own);
-        Some(Self { total, by_others })
-    }
-
-    /// The share of all processors' time since `start` that others used, in per cent, where known.
-    pub fn others_since(start: Option<Self>) -> Option<f64> {
-        let (start, now) = (start?, Self::now()?);
-        let others = now.by_others.saturating_sub(start.by_others);
-        Some(others as f64 / (now.total - start.total).max(1) as f64 * 100.0)
-    }
+/// The time of all processors so far, and what others than this process used of it.
+pub fn ticks() -> Option<[f64; 2]> {
+    let sum = |file, first, count| -> Option<f64> {
+        let text = fs::read_to_string(file).ok()?;
+        let words = text.split_whitespace().skip(first).take(count);
+        words.map(|word| word.parse::<f64>().ok()).sum()
+    };
+    let all = sum("/proc/stat", 1, 8)?; // guests, which come next, are in the first already
+    let idle = sum("/proc/stat", 4, 2)?; // and waiting for a disk
+    let own = sum("/proc/self/stat", 13, 4)?; // and its children's, in user and in kernel
+    Some([all, all - idle - own])
 }
 
-fn numbers(text: &str) -> Vec<u64> {
-    let words = text.split_whitespace();
-    words.map(|word| word.parse().unwrap_or(0)).collect()
+/// Says what is going on, in a line of the terminal that the next one replaces.
+pub fn progress(what: impl Display) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{what}");
+    }
 }

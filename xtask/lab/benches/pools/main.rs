@@ -2,15 +2,12 @@
 //!
 //! Run it as `cargo xtask bench [STEP]...`, or as `cargo bench --bench pools -- --quick`.
 
-mod extremes;
 mod groups;
-mod growth;
 mod harness;
 mod machine;
+mod own_time;
 mod peers;
 mod plot;
-mod progress;
-mod rate;
 mod report;
 mod trial;
 
@@ -21,9 +18,7 @@ use serde_json::json;
 use xtask::output::{fail, say};
 use xtask::steps::Selection;
 
-use machine::{Ticks, on_one_core};
-use progress::progress;
-use report::Section;
+use machine::{on_one_core, progress};
 
 /// What the steps' pools cost beyond the jobs, beside the pools one could use instead
 #[derive(Parser)]
@@ -56,17 +51,17 @@ struct Flags {
 const KEY: &str = "\
 98.3 (4%)   ns a job costs, with its work: the median, and the spread of the rounds
 0.49≤0.5✓   the step's median over the peer's, and the target if it has one
-ideal       the jobs in a plain loop on each core that can share them";
+ideal       the jobs in a plain loop on each core that can share them
+no results  threadpool with tasks that add up their results, as in dispatcher";
 
 fn main() {
     let flags = Flags::parse();
-    if let Some(jobs) = flags.grow {
-        return growth::child(&flags.steps, jobs);
-    }
-    let result = match flags.plot {
-        true => plot::plot(flags.quick),
-        false => report(&flags),
+    let result = match flags.grow {
+        Some(jobs) => return own_time::grow(&flags.steps, jobs),
+        None if flags.plot => plot::plot(flags.quick),
+        None => report(&flags),
     };
+    progress("");
     result.unwrap_or_else(|error| fail(error));
 }
 
@@ -75,38 +70,14 @@ fn report(flags: &Flags) -> Result<(), Box<dyn Error>> {
     let groups = |one_core| groups::measure(&flags.steps, rounds, flags.quick, one_core);
     let mut sections = vec![groups(false)];
     sections.extend(on_one_core(|| groups(true)));
-    sections.push(in_its_own_time(flags, rounds)?);
-    progress("");
+    sections.push(own_time::measure(&flags.steps, flags.quick)?);
 
     let machine = format!("{}; medians of {rounds} rounds", machine::description());
-    if flags.json {
-        let sections = Vec::from_iter(sections.iter().map(Section::json));
-        let all = json!({ "machine": machine, "sections": sections });
-        say(format_args!("{all:#}"));
-    } else {
-        let sections = String::from_iter(sections.iter().map(Section::to_string));
-        say(format_args!("{machine}\n{KEY}\n{}", sections.trim_end()));
+    let (texts, sections): (Vec<_>, Vec<_>) = sections.into_iter().unzip();
+    let json = json!({ "machine": machine, "sections": sections });
+    match flags.json {
+        true => say(format!("{json:#}")),
+        false => say(format!("{machine}\n{KEY}\n{}", texts.concat().trim_end())),
     }
     Ok(())
-}
-
-/// What some steps are measured for besides, in real time or in processes of their own.
-fn in_its_own_time(flags: &Flags, rounds: usize) -> Result<Section, Box<dyn Error>> {
-    let before = Ticks::now();
-    let mut tables = vec![growth::measure(&flags.steps, flags.quick)?];
-    if flags.steps.includes("rate-limited") {
-        tables.push(rate::measure(if flags.quick { 1 } else { 3 }));
-    }
-    if flags.steps.includes("dispatcher") {
-        let jobs = if flags.quick { 100_000 } else { 1_000_000 };
-        tables.push(extremes::busy(rounds, jobs));
-    }
-    if flags.steps.includes("basic") {
-        tables.push(extremes::first_scenario());
-    }
-    Ok(Section {
-        title: "In its own time",
-        other_load: Ticks::others_since(before).into_iter().collect(),
-        tables,
-    })
 }

@@ -12,7 +12,7 @@ use threadpool::ThreadPool;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::harness::{block_on, step};
+use crate::harness::block_on;
 use crate::trial::{Candidate, Trial};
 
 /// Instead of pools of threads.
@@ -23,8 +23,9 @@ pub fn of_threads() -> Vec<Candidate> {
         Candidate::new("par_iter", par_iter),
         Candidate::new("the Book's", book),
         Candidate::new("no results", threadpool_without_results).beside(&["dispatcher"]),
-        Candidate::new("room for 100", |trial| room_for(100, trial)).beside(&["basic"]),
-        Candidate::new("room for 10", |trial| room_for(10, trial)).beside(&["basic"]),
+        Candidate::new("room for 100", |trial| trial.capacity(100).play("basic"))
+            .beside(&["basic"]),
+        Candidate::new("room for 10", |trial| trial.capacity(10).play("basic")).beside(&["basic"]),
         Candidate::new("bounded(1)", bounded_1).beside(&["job-struct"]),
         Candidate::new("basic, boxed", basic_boxed).beside(&["dispatcher", "errors"]),
     ]
@@ -43,11 +44,6 @@ pub fn of_tasks() -> Vec<Candidate> {
 /// One thread that does one job after the other.
 fn plain_loop(trial: Trial) -> usize {
     (1..=trial.jobs).map(|job| trial.work(job)).sum()
-}
-
-fn room_for(capacity: usize, trial: Trial) -> usize {
-    let work = move |job| _ = trial.work(job);
-    trial.capacity(capacity).play(step("basic"), work)
 }
 
 /// `basic` with jobs that are closures in boxes.
@@ -98,7 +94,7 @@ fn tasks(
     (tasks, results)
 }
 
-fn threadpool(trial: Trial) -> usize {
+pub fn threadpool(trial: Trial) -> usize {
     let pool = ThreadPool::new(trial.workers.get());
     let (tasks, results) = tasks(trial);
     tasks.for_each(|task| pool.execute(task));
@@ -119,7 +115,7 @@ fn threadpool_without_results(trial: Trial) -> usize {
     sum.load(Relaxed)
 }
 
-fn par_iter(trial: Trial) -> usize {
+pub fn par_iter(trial: Trial) -> usize {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(trial.workers.get());
     let threads = threads.build().expect("threads start");
     let jobs = (1..trial.jobs + 1).into_par_iter();
@@ -128,7 +124,7 @@ fn par_iter(trial: Trial) -> usize {
 
 /// A pool like the one that chapter 21 of the Rust Book builds: boxed closures, one `std` channel, and its receiver
 /// in a mutex, which a worker holds while it waits for its next job.
-fn book(trial: Trial) -> usize {
+pub fn book(trial: Trial) -> usize {
     let (submit, queue) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
     let queue = Mutex::new(queue);
     let next = || queue.lock().expect("no job runs under this lock").recv();

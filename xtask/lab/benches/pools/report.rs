@@ -1,196 +1,86 @@
-//! What was measured, as tables for people and as JSON for programs.
+//! What was measured, as text for people and as JSON for programs.
 
-use std::fmt::{self, Display};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use serde_json::{Value, json};
 
-use comfy_table::{CellAlignment, Table as Layout, presets::NOTHING};
-use serde_json::{Map, Value, json};
+/// The same for people and for programs.
+pub type Output = (String, Value);
 
-/// A value as measured, once or once a round. Displays as `0.49 (4%) ≤0.5✓`: the median, the spread from the
-/// smallest to the largest in per cent of it, and the target.
-#[derive(Clone, Default)]
-pub struct Figure {
-    pub rounds: Vec<f64>,
-    pub at_most: Option<f64>,
+/// The smallest, the median and the largest.
+pub fn spread(rounds: &[f64]) -> [f64; 3] {
+    let mut sorted = rounds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len() - 1; // the number of rounds is odd
+    [0, last / 2, last].map(|place| sorted[place])
 }
 
-impl Figure {
-    pub fn median(&self) -> f64 {
-        let mut sorted = self.rounds.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        sorted.get(middle).copied().unwrap_or(f64::NAN) // the number of rounds is odd
+/// A value measured once or once a round, as `0.49 (4%)≤0.5✓`: the median, the spread from the smallest
+/// to the largest in per cent of it, and the target.
+pub fn figure(rounds: &[f64], at_most: impl Into<Option<f64>>) -> Output {
+    let ([least, median, most], at_most) = (spread(rounds), at_most.into());
+    let mut text = number(median);
+    if rounds.len() > 1 {
+        text += &format!(" ({:.0}%)", (most - least) / median.abs() * 100.0);
     }
-
-    pub fn min(&self) -> f64 {
-        self.rounds.iter().copied().fold(f64::INFINITY, f64::min)
+    if let Some(target) = at_most {
+        let mark = if median <= target { '✓' } else { '✗' };
+        text += &format!("≤{target}{mark}");
     }
-
-    pub fn max(&self) -> f64 {
-        self.rounds.iter().copied().fold(0.0, f64::max)
-    }
-
-    /// The ratio of two medians.
-    pub fn over(&self, other: &Self) -> Self {
-        Self::from(self.median() / other.median())
-    }
-
-    pub fn at_most(self, at_most: impl Into<Option<f64>>) -> Self {
-        let at_most = at_most.into();
-        Self { at_most, ..self }
-    }
-
-    fn json(&self) -> Value {
-        let (median, rounds, at_most) = (self.median(), &self.rounds, self.at_most);
-        json!({ "median": median, "rounds": rounds, "at_most": at_most })
-    }
-}
-
-impl From<f64> for Figure {
-    fn from(value: f64) -> Self {
-        Self::from_iter([value])
-    }
-}
-
-impl FromIterator<f64> for Figure {
-    fn from_iter<I: IntoIterator<Item = f64>>(rounds: I) -> Self {
-        Self {
-            rounds: rounds.into_iter().collect(),
-            at_most: None,
-        }
-    }
-}
-
-impl Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let median = self.median();
-        f.write_str(&number(median))?;
-        if self.rounds.len() > 1 {
-            write!(
-                f,
-                " ({:.0}%)",
-                (self.max() - self.min()) / median.abs() * 100.0
-            )?;
-        }
-        match self.at_most {
-            Some(target) if median <= target => write!(f, "≤{target}✓"),
-            Some(target) => write!(f, "≤{target}✗"),
-            None => Ok(()),
-        }
-    }
+    let json = json!({ "median": median, "rounds": rounds, "at_most": at_most });
+    (text, json)
 }
 
 /// To three digits, with a comma at each thousand.
 pub fn number(number: f64) -> String {
-    let digits = match number {
-        number if number.fract() == 0.0 => 0,
-        number => 2_usize.saturating_sub(number.abs().log10().max(0.0) as usize),
+    let digits = match number.fract() {
+        0.0 => 0,
+        _ => 2_usize.saturating_sub(number.abs().log10() as usize),
     };
-    if number < 1000.0 {
-        return format!("{number:.digits$}");
-    }
-    let text = format!("{number:.0}");
-    let thousands = text.as_bytes().rchunks(3).rev();
-    Vec::from_iter(thousands.map(String::from_utf8_lossy)).join(",")
-}
-
-/// Rows of figures.
-pub struct Table {
-    title: String,
-    columns: Vec<String>,
-    rows: Vec<(String, Vec<Option<Figure>>)>,
-}
-
-impl Table {
-    pub fn new(title: impl Into<String>, columns: impl IntoIterator<Item: Display>) -> Self {
-        Self {
-            title: title.into(),
-            columns: columns
-                .into_iter()
-                .map(|column| column.to_string())
-                .collect(),
-            rows: Vec::new(),
+    let mut text = format!("{number:.digits$}");
+    if number >= 1000.0 {
+        for place in (1..text.len() - 2).rev().step_by(3) {
+            text.insert(place, ',');
         }
     }
+    text
+}
 
-    /// Adds a row, with a figure or none in each column.
-    pub fn row(
-        &mut self,
-        name: impl Display,
-        figures: impl IntoIterator<Item: Into<Option<Figure>>>,
-    ) {
-        let figures = figures.into_iter().map(Into::into).collect();
-        self.rows.push((name.to_string(), figures));
+/// Rows of figures, each with a name.
+pub fn table(title: &str, columns: &[&str], rows: Vec<(&str, Vec<Output>)>) -> Output {
+    let mut layout = Table::new();
+    layout.load_style(NOTHING);
+    layout.add_row([""].iter().chain(columns));
+    let mut json = Vec::new();
+    for (name, figures) in rows {
+        let (texts, values): (Vec<_>, Vec<_>) = figures.into_iter().unzip();
+        layout.add_row([name.to_owned()].into_iter().chain(texts));
+        let figures = Value::from_iter(columns.iter().copied().zip(values));
+        json.push(json!({ "name": name, "figures": figures }));
     }
+    for column in layout.column_iter_mut() {
+        column.set_padding((0, 1));
+        if column.index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let text = format!("\n{title}\n{}\n", layout.trim_fmt());
+    (text, json!({ "title": title, "rows": json }))
+}
 
-    fn json(&self) -> Value {
-        let row = |(name, figures): &(String, Vec<Option<Figure>>)| {
-            let cells = self.columns.iter().zip(figures);
-            let cells = cells.filter_map(|(column, figure)| Some((column, figure.as_ref()?)));
-            let cells = cells.map(|(column, figure)| (column.clone(), figure.json()));
-            json!({ "name": name, "figures": Map::from_iter(cells) })
+/// Tables that were measured together, and the share of the machine that others used in each round, in
+/// per cent; none where unknown.
+pub fn section(title: &str, other_load: &[f64], tables: Vec<Output>) -> Output {
+    let (texts, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+    let mut load = "Whether others used the machine is not known on this system.".to_owned();
+    if !other_load.is_empty() {
+        let ([_, median, most], rounds) = (spread(other_load), other_load.len());
+        load = format!("Others used {median:.0} % of the machine, {most:.0} % at most: ");
+        load += &match other_load.iter().filter(|share| **share > 5.0).count() {
+            0 => "it was quiet.".to_owned(),
+            busy => format!("it was busy in {busy} of {rounds} rounds, so rough."),
         };
-        json!({ "title": self.title, "rows": Vec::from_iter(self.rows.iter().map(row)) })
     }
-}
-
-impl Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut layout = Layout::new();
-        let head = [String::new()].into_iter().chain(self.columns.clone());
-        layout.load_style(NOTHING).add_row(head);
-        for (name, figures) in &self.rows {
-            let text = |figure: &Option<Figure>| figure.as_ref().map(Figure::to_string);
-            let cells = figures
-                .iter()
-                .map(|figure| text(figure).unwrap_or_default());
-            layout.add_row([name.clone()].into_iter().chain(cells));
-        }
-        for column in layout.column_iter_mut() {
-            column.set_padding((0, 1));
-            if column.index > 0 {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(f, "\n{}\n{}", self.title, layout.trim_fmt())
-    }
-}
-
-/// Tables that were measured together.
-pub struct Section {
-    pub title: &'static str,
-    /// The share of the machine that others used meanwhile, in per cent; none where unknown.
-    pub other_load: Figure,
-    pub tables: Vec<Table>,
-}
-
-impl Section {
-    pub fn json(&self) -> Value {
-        let tables = Vec::from_iter(self.tables.iter().map(Table::json));
-        json!({ "title": self.title, "other_load": self.other_load.json(), "tables": tables })
-    }
-}
-
-impl Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n== {}", self.title)?;
-        let rounds = &self.other_load.rounds;
-        let busy = rounds.iter().filter(|share| **share > 5.0).count();
-        match (rounds.len(), busy) {
-            (0, _) => {
-                f.write_str("Whether others used the machine is not known on this system.\n")?
-            }
-            (rounds, busy) => {
-                let (median, most) = (self.other_load.median(), self.other_load.max());
-                write!(
-                    f,
-                    "Others used {median:.0} % of the machine, {most:.0} % at most: "
-                )?;
-                match busy {
-                    0 => writeln!(f, "it was quiet.")?,
-                    _ => writeln!(f, "it was busy in {busy} of {rounds} rounds, so rough.")?,
-                }
-            }
-        }
-        self.tables.iter().try_for_each(|table| table.fmt(f))
-    }
+    let text = format!("\n== {title}\n{load}\n{}", texts.concat());
+    let json = json!({ "title": title, "other_load": other_load, "tables": tables });
+    (text, json)
 }

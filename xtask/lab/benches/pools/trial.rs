@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use lab::script::Script;
-use lab::steps::Step;
 
 use crate::harness::play;
 
@@ -27,10 +26,9 @@ impl Candidate {
         Self { name, run, beside }
     }
 
-    pub fn step(step: &'static Step) -> Self {
-        Self::new(step.name, |trial| {
-            trial.play(step, move |job| _ = trial.work(job))
-        })
+    /// The step of this name.
+    pub fn step(name: &'static str) -> Self {
+        Self::new(name, |trial| trial.play(name))
     }
 
     /// A step with one thing changed, or a step before it: compared with those steps only.
@@ -97,16 +95,22 @@ impl Trial {
         black_box(job)
     }
 
-    /// Does jobs through the step's pool, and returns the sum of their results.
-    pub fn play(self, step: &Step, work: impl Fn(usize) + Send + Sync + 'static) -> usize {
-        let script = Script {
+    /// What the pool of a step is to do.
+    pub fn script(self) -> Script {
+        Script {
             workers: self.workers,
             max_workers: self.workers,
             capacity: self.capacity,
             period: Duration::ZERO, // every start is allowed
             ..Script::PLAIN
-        };
-        play(step, script, self.jobs, work)
+        }
+    }
+
+    /// Does the jobs through a step's pool, and returns the sum of their results.
+    pub fn play(self, step: &str) -> usize {
+        play(step, self.script(), self.jobs, move |job| {
+            _ = self.work(job)
+        })
     }
 }
 
