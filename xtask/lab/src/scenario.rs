@@ -154,7 +154,7 @@ impl Scenario {
                 _ if self.on_failure.is_some() && job.is_multiple_of(3) => Outcome::Failed,
                 _ => Outcome::Done,
             },
-            ..Job::PLAIN
+            ..Job::default()
         };
         Script {
             workers: self.workers(),

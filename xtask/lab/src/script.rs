@@ -36,8 +36,8 @@ pub struct Script {
     pub stop: Option<When>,
 }
 
-/// What a job does, in this order.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a job does, in this order. By default it takes no time and ends well.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Job {
     /// The time between the submission of the job before it and its own.
     pub interval: Duration,
@@ -51,21 +51,11 @@ pub struct Job {
     pub outcome: Outcome,
 }
 
-impl Job {
-    /// A job that takes no time and ends well.
-    pub const PLAIN: Self = Self {
-        interval: Duration::ZERO,
-        yields: 0,
-        waits_for: 0,
-        duration: Duration::ZERO,
-        outcome: Outcome::Done,
-    };
-}
-
 /// How a job ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// With a result.
+    #[default]
     Done,
     /// With an error.
     Failed,

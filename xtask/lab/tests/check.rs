@@ -61,7 +61,7 @@ impl Test {
     fn new(step: &'static str, outcomes: &[Outcome], log: &[Event]) -> Self {
         let job = |&outcome| Job {
             outcome,
-            ..Job::PLAIN
+            ..Job::default()
         };
         Self {
             step,
@@ -439,7 +439,7 @@ fn a_pool_has_as_long_as_one_worker_takes() {
 fn observed(name: &str, change: fn(&mut Script)) -> Run {
     let step = step(name);
     let mut script = test(step.name, &[]).script;
-    script.jobs.push(Job::PLAIN);
+    script.jobs.push(Job::default());
     script.jobs[1].waits_for = 1;
     script.stop = match step.guarantees.stop {
         Stop::Drains => Some(When::Started(4)), // these go on until they are stopped
@@ -484,7 +484,7 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
     });
     observed("waitgroup", |script| {
         script.reads = 1; // then the other worker ends, long before the last job
-        script.jobs.resize(100, Job::PLAIN);
+        script.jobs.resize(100, Job::default());
         script.jobs[1].waits_for = 98;
     });
 }

@@ -29,7 +29,7 @@ fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
         workers: not_zero(workers),
         max_workers: not_zero(workers),
         capacity: not_zero(capacity),
-        jobs: vec![Job::PLAIN; jobs],
+        jobs: vec![Job::default(); jobs],
         period: Duration::ZERO,
         ..Script::PLAIN
     }

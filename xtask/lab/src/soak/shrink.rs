@@ -64,7 +64,7 @@ fn remove(script: &mut Script, chunk: Range<usize>) {
 
 /// What can be simpler in jobs.
 const JOBS: [fn(&mut Job); 6] = [
-    |job| *job = Job::PLAIN,
+    |job| *job = Job::default(),
     |job| job.outcome = Outcome::Done,
     |job| job.waits_for = 0,
     |job| job.interval = Duration::ZERO,

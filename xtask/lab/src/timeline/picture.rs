@@ -150,6 +150,7 @@ impl Picture {
                 "ticks" if scenario.rate.is_none() => continue,
                 "ticks" if jobs.len() == 1 => String::new(),
                 "ticks" => jobs.len().to_string(),
+                // Only where each job has a reply of its own, which can be lost.
                 "replies" if step.guarantees.panicked != Some(Outcome::Lost) => continue,
                 _ => list(jobs),
             };
