@@ -61,11 +61,11 @@ const GROUPS: [(Field, Jobs); 9] = [
 /// What a ratio should be at most.
 fn target(step: &str, peer: &str, jobs: &str, workers: usize, one_core: bool) -> Option<f64> {
     Some(match (step, peer, jobs, workers) {
-        ("dispatcher", "threadpool", _, _) if one_core => 1.2,
+        ("dispatcher", "no results", _, _) if one_core => 1.2,
         _ if one_core || workers > 8 => return None,
         ("dispatcher", "no results", TRIVIAL, _) => 1.1,
-        ("dispatcher", "threadpool", SHORT, 2) => 0.85,
-        ("dispatcher", "threadpool", SHORT, 8) => 1.0,
+        ("dispatcher", "no results", SHORT, 2) => 0.85,
+        ("dispatcher", "no results", SHORT, 8) => 1.0,
         ("dispatcher", "ideal", SKEWED, _) => 1.4,
         ("dispatcher", "alone", BESIDE, _) => 2.0,
         ("basic" | "waitgroup", "threadpool", TRIVIAL, _) => 0.5,

@@ -27,7 +27,7 @@ struct Flags {
     #[command(flatten)]
     steps: Selection,
 
-    /// Fewer jobs and rounds: a minute or two instead of twelve, and rough numbers
+    /// Fewer jobs and rounds: a minute instead of nine, and rough numbers
     #[arg(long)]
     quick: bool,
 
