@@ -52,8 +52,6 @@ impl Outcome {
 
 /// What plays a script on a pool of threads.
 pub trait Threads: Send + Sync {
-    /// How many jobs there are.
-    fn jobs(&self) -> usize;
     /// Does a job.
     fn work(&self, worker: usize, job: usize) -> Outcome;
     /// Waits until the pool is to be stopped.
@@ -64,8 +62,6 @@ pub trait Threads: Send + Sync {
 
 /// What plays a script on a pool of tasks.
 pub trait Tasks: Send + Sync {
-    /// How many jobs there are.
-    fn jobs(&self) -> usize;
     /// The time between the submission of the job before it and its own.
     fn interval(&self, job: usize) -> Duration;
     /// Does a job, and says which it was.
@@ -78,10 +74,6 @@ pub trait Tasks: Send + Sync {
 
 /// Work that does not wait can be done by tasks as well.
 impl<H: Threads + 'static> Tasks for H {
-    fn jobs(&self) -> usize {
-        Threads::jobs(self)
-    }
-
     fn interval(&self, _job: usize) -> Duration {
         Duration::ZERO
     }
@@ -102,37 +94,36 @@ impl<H: Threads + 'static> Tasks for H {
 /// A future of any type.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Runs a pool from its start to its end.
+/// Runs a pool from its start to its end. Besides the script, whose jobs only the harness looks at, it gets their number.
 #[derive(Clone, Copy, Debug)]
 pub enum Adapter {
     /// On threads.
-    Threads(fn(&Script, Arc<dyn Threads>) -> io::Result<()>),
+    Threads(fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>),
     /// On tokio's tasks.
-    Tasks(fn(Arc<Script>, Arc<dyn Tasks>) -> BoxFuture<()>),
+    Tasks(fn(Arc<Script>, usize, Arc<dyn Tasks>) -> BoxFuture<()>),
 }
 
 /// The numbers of the jobs, each recorded when the pool takes it.
-fn jobs(harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> + Send {
-    let jobs = 1..=harness.jobs();
-    jobs.inspect(|&job| harness.record(Event::Submitted { job }))
+fn taken(jobs: usize, harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> {
+    (1..=jobs).inspect(|&job| harness.record(Event::Submitted { job }))
 }
 
 /// Step 1.
-pub fn basic(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
+pub fn basic(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = basic::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(jobs(&harness), work, |(job, outcome)| {
+    pool.run(taken(jobs, &harness), work, |(job, outcome)| {
         harness.record(Event::Result { job, outcome });
     })
 }
 
 /// Step 2.
-pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
+pub fn waitgroup(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = waitgroup::Pool { workers, capacity };
     let work = |worker, job| (job, harness.work(worker, job));
-    pool.run(jobs(&harness), work, |results| {
+    pool.run(taken(jobs, &harness), work, |results| {
         for (job, outcome) in results.take(script.reads) {
             harness.record(Event::Result { job, outcome });
         }
@@ -140,13 +131,13 @@ pub fn waitgroup(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
 }
 
 /// Step 3; the replies are waited for in the order of the jobs.
-pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
+pub fn job_struct(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
     use job_struct::{Job, Pool};
 
     let (workers, capacity) = (script.workers, script.capacity);
     let pool = Pool { workers, capacity };
     let (reply, handles) = channel();
-    let jobs = jobs(&harness).map(move |number| {
+    let jobs = taken(jobs, &harness).map(move |number| {
         let (job, handle) = Job::new(number);
         _ = reply.send((number, handle)); // an error: no more replies are read
         job
@@ -165,7 +156,7 @@ pub fn job_struct(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
 }
 
 /// Step 4.
-pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn cancellation(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use cancellation::{Event as Said, Pool, Submitter};
 
     Box::pin(async move {
@@ -173,7 +164,7 @@ pub fn cancellation(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         let pool = Pool { workers, capacity };
         let cancel = CancellationToken::new();
         let submit_all = async |submitter: Submitter<usize>| {
-            for job in 1..=harness.jobs() {
+            for job in 1..=jobs {
                 pause(harness.interval(job), &cancel).await;
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
@@ -204,7 +195,7 @@ thread_local! {
 }
 
 /// Step 5. A task says itself that it is done: the pool says only which ones were not.
-pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
+pub fn dispatcher(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
     use dispatcher::{Event as Said, Pool};
 
     let observe = {
@@ -228,7 +219,7 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
 
     let submitter = pool.submitter();
     let submit = |first| {
-        for job in (first..=harness.jobs()).step_by(script.submitters.get()) {
+        for job in (first..=jobs).step_by(script.submitters.get()) {
             let task_harness = harness.clone();
             let submitted = submitter.submit(Box::new(move || {
                 let (worker, _) = IN_FLIGHT.get();
@@ -258,14 +249,14 @@ pub fn dispatcher(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> 
 }
 
 /// Step 6.
-pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
+pub fn errors(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
     let pool = errors::Pool {
         workers: script.workers,
         capacity: script.capacity,
         on_failure: script.on_failure,
     };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
-    let mut jobs = 1..=harness.jobs();
+    let mut jobs = 1..=jobs;
     let taken = |&job: &usize| harness.record(Event::Submitted { job });
     let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
         let outcome = match result {
@@ -282,7 +273,7 @@ pub fn errors(script: &Script, harness: Arc<dyn Threads>) -> io::Result<()> {
 }
 
 /// Step 7.
-pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn rate_limited(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use rate_limited::{Limiter, Pool, Submitter};
 
     Box::pin(async move {
@@ -291,7 +282,7 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
         let cancel = CancellationToken::new();
         let limiter = Limiter::new(script.period, script.burst);
         let submit_all = async |submitter: Submitter<usize>| {
-            for job in 1..=harness.jobs() {
+            for job in 1..=jobs {
                 pause(harness.interval(job), &cancel).await;
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
@@ -310,7 +301,7 @@ pub fn rate_limited(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<(
 }
 
 /// Step 8.
-pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn dynamic(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use dynamic::{Event as Said, Pool, Refused};
 
     Box::pin(async move {
@@ -344,7 +335,7 @@ pub fn dynamic(script: Arc<Script>, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
         };
         let never = CancellationToken::new();
         let produce = async {
-            for job in 1..=harness.jobs() {
+            for job in 1..=jobs {
                 pause(harness.interval(job), &never).await;
                 harness.record(match pool.submit(job).await {
                     Ok(()) => Event::Submitted { job },

@@ -72,14 +72,9 @@ type OnEvent = dyn Fn(&Log, Event) + Send + Sync;
 struct Harness {
     log: Arc<Log>,
     on_event: Box<OnEvent>,
-    jobs: usize,
 }
 
 impl Threads for Harness {
-    fn jobs(&self) -> usize {
-        self.jobs
-    }
-
     fn work(&self, worker: usize, job: usize) -> Outcome {
         let started = Event::Started { worker, job };
         self.log.add(started);
@@ -111,19 +106,19 @@ fn run(
     let harness = Harness {
         log: Arc::new(log),
         on_event: Box::new(on_event),
-        jobs: script.jobs.len(),
     };
     let log = harness.log.clone();
     let harness = Arc::new(harness);
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
+        let jobs = script.jobs.len();
         match step.adapter {
-            Adapter::Threads(pool) => pool(&script, harness).expect("threads can be started"),
+            Adapter::Threads(pool) => pool(&script, jobs, harness).expect("threads can be started"),
             Adapter::Tasks(pool) => {
                 let mut runtime = Builder::new_multi_thread();
                 let runtime = runtime.worker_threads(2).enable_time().build();
                 let runtime = runtime.expect("a runtime starts");
-                runtime.block_on(pool(Arc::new(script), harness));
+                runtime.block_on(pool(Arc::new(script), jobs, harness));
             }
         }
         done.send(()).expect("the test waits for it");

@@ -39,10 +39,6 @@ impl List {
 }
 
 impl Threads for List {
-    fn jobs(&self) -> usize {
-        MILLION
-    }
-
     fn work(&self, _worker: usize, job: usize) -> Outcome {
         self.start(job);
         Outcome::Done
@@ -97,11 +93,13 @@ fn a_million_jobs_are_each_done_once() {
 fn do_a_million(step: &Step, script: Arc<Script>) {
     let list = Arc::new(List::new());
     match step.adapter {
-        Adapter::Threads(pool) => pool(&script, list.clone()).expect("threads can be started"),
+        Adapter::Threads(pool) => {
+            pool(&script, MILLION, list.clone()).expect("threads can be started")
+        }
         Adapter::Tasks(pool) => {
             let runtime = Builder::new_current_thread().enable_time().build();
             let runtime = runtime.expect("a runtime on this thread starts");
-            runtime.block_on(pool(script, list.clone()));
+            runtime.block_on(pool(script, MILLION, list.clone()));
         }
     }
     assert_eq!(list.results.load(Relaxed), MILLION, "{}", step.name);

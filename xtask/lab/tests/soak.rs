@@ -74,10 +74,6 @@ struct Meddler {
 }
 
 impl Threads for Meddler {
-    fn jobs(&self) -> usize {
-        self.harness.jobs()
-    }
-
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.harness.work(worker, job)
     }
@@ -97,29 +93,29 @@ impl Threads for Meddler {
 const BROKEN: [(&str, Adapter, &str); 11] = [
     (
         "basic",
-        Adapter::Threads(|script, harness| {
+        Adapter::Threads(|script, jobs, harness| {
             let change = |event| match event {
                 Event::Result { job: 3, .. } => None,
                 event => Some(event),
             };
-            pools::basic(script, Arc::new(Meddler { harness, change }))
+            pools::basic(script, jobs, Arc::new(Meddler { harness, change }))
         }),
         "job 3 came to None",
     ),
     (
         "job-struct",
-        Adapter::Threads(|script, harness| {
+        Adapter::Threads(|script, jobs, harness| {
             let change = |event| match event {
                 Event::Result { job: 3, outcome } => Some(Event::Result { job: 1, outcome }),
                 event => Some(event),
             };
-            pools::job_struct(script, Arc::new(Meddler { harness, change }))
+            pools::job_struct(script, jobs, Arc::new(Meddler { harness, change }))
         }),
         "job 1 has two results",
     ),
     (
         "errors",
-        Adapter::Threads(|script, harness| {
+        Adapter::Threads(|script, jobs, harness| {
             let change = |event| match event {
                 Event::Result { job, .. } => Some(Event::Result {
                     job,
@@ -127,14 +123,14 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
                 }),
                 event => Some(event),
             };
-            pools::errors(script, Arc::new(Meddler { harness, change }))
+            pools::errors(script, jobs, Arc::new(Meddler { harness, change }))
         }),
         "is Done, not Some(",
     ),
     (
         "waitgroup",
-        Adapter::Threads(|script, harness| {
-            pools::waitgroup(script, harness.clone())?;
+        Adapter::Threads(|script, jobs, harness| {
+            pools::waitgroup(script, jobs, harness.clone())?;
             if !script.jobs.is_empty() {
                 _ = harness.work(1, 1);
             }
@@ -144,60 +140,62 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
     ),
     (
         "dispatcher",
-        Adapter::Threads(|script, harness| pools::dispatcher(&one_more_worker(script), harness)),
+        Adapter::Threads(|script, jobs, harness| {
+            pools::dispatcher(&one_more_worker(script), jobs, harness)
+        }),
         "there is a worker ",
     ),
     (
         "basic",
-        Adapter::Threads(|script, harness| {
-            let run = AssertUnwindSafe(|| pools::basic(script, harness));
+        Adapter::Threads(|script, jobs, harness| {
+            let run = AssertUnwindSafe(|| pools::basic(script, jobs, harness));
             catch_unwind(run).unwrap_or(Ok(()))
         }),
         "the pool ended Well",
     ),
     (
         "cancellation",
-        Adapter::Tasks(|script, harness| {
+        Adapter::Tasks(|script, jobs, harness| {
             harness.record(Event::Stop);
-            pools::cancellation(script, harness)
+            pools::cancellation(script, jobs, harness)
         }),
         "started after the pool was cancelled",
     ),
     (
         "cancellation",
-        Adapter::Tasks(|_, _| Box::pin(future::pending())),
+        Adapter::Tasks(|_, _, _| Box::pin(future::pending())),
         "the pool still runs after",
     ),
     (
         "rate-limited",
-        Adapter::Tasks(|script, harness| {
+        Adapter::Tasks(|script, jobs, harness| {
             let burst = script.burst.saturating_add(1);
             let script = Script {
                 burst,
                 ..Script::clone(&script)
             };
-            pools::rate_limited(Arc::new(script), harness)
+            pools::rate_limited(Arc::new(script), jobs, harness)
         }),
         "started too early for the limiter",
     ),
     (
         "rate-limited",
-        Adapter::Tasks(|script, harness| {
+        Adapter::Tasks(|script, jobs, harness| {
             Box::pin(async move {
                 tokio::spawn(future::pending::<()>());
-                pools::rate_limited(script, harness).await;
+                pools::rate_limited(script, jobs, harness).await;
             })
         }),
         "1 threads or tasks are left",
     ),
     (
         "dynamic",
-        Adapter::Tasks(|script, harness| {
+        Adapter::Tasks(|script, jobs, harness| {
             let script = Script {
                 max_workers: script.max_workers.saturating_add(1),
                 ..Script::clone(&script)
             };
-            pools::dynamic(Arc::new(script), harness)
+            pools::dynamic(Arc::new(script), jobs, harness)
         }),
         " jobs at once",
     ),
@@ -228,7 +226,7 @@ fn broken_pools_are_found() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_thread_that_is_left_is_found() {
-    let adapter = Adapter::Threads(|script, harness| {
+    let adapter = Adapter::Threads(|script, jobs, harness| {
         let (ready, named) = channel();
         let thread = thread::Builder::new().name("worker 1".into());
         thread.spawn(move || {
@@ -236,7 +234,7 @@ fn a_thread_that_is_left_is_found() {
             thread::park();
         })?;
         named.recv().expect("it says that it is ready");
-        pools::basic(script, harness)
+        pools::basic(script, jobs, harness)
     });
     let step = Step {
         adapter,
@@ -261,7 +259,7 @@ fn a_failing_script_is_shrunk() {
 /// Said in full, with the command to see it again.
 #[test]
 fn a_stuck_pool_is_found() {
-    let stuck = Adapter::Tasks(|_, _| {
+    let stuck = Adapter::Tasks(|_, _, _| {
         loop {
             thread::park();
         }

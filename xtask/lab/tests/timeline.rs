@@ -403,7 +403,7 @@ fn traces_are_in_the_trace_event_format() {
 /// Enough for a pool that does less than it could; a busy machine may make any pool look so.
 const IMPATIENT: Duration = Duration::from_millis(150);
 
-type Pool = fn(&Script, Arc<dyn Threads>) -> io::Result<()>;
+type Pool = fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>;
 
 fn draw_as_basic(patience: Duration, pool: Pool) -> Result<String, String> {
     let mut basic = step("basic");
@@ -416,10 +416,11 @@ fn draw_as_basic(patience: Duration, pool: Pool) -> Result<String, String> {
 /// A pool in a few lines, whose workers end after a job that `is_last`.
 fn small_pool(
     script: &Script,
+    jobs: usize,
     harness: Arc<dyn Threads>,
     is_last: fn(usize) -> bool,
 ) -> io::Result<()> {
-    let jobs = Mutex::new(1..=script.jobs.len());
+    let jobs = Mutex::new(1..=jobs);
     let next = || jobs.lock().expect("no panic").next();
     thread::scope(|scope| {
         for worker in 1..=script.workers.get() {
@@ -440,63 +441,40 @@ fn small_pool(
 
 #[test]
 fn another_pool_that_does_the_same_looks_the_same() {
-    let pool: Pool = |script, harness| small_pool(script, harness, |_| false);
+    let pool: Pool = |script, jobs, harness| small_pool(script, jobs, harness, |_| false);
     let drawn = draw_as_basic(PATIENCE, pool);
     assert_eq!(drawn, Ok(text(&step("basic"), 80, false)));
 }
 
 #[test]
 fn broken_pools_look_broken() {
-    struct Other {
-        harness: Arc<dyn Threads>,
-        jobs: usize,
-        times: usize,
-    }
-    impl Threads for Other {
-        fn jobs(&self) -> usize {
-            self.jobs
-        }
+    struct Twice(Arc<dyn Threads>);
+    impl Threads for Twice {
         fn work(&self, worker: usize, job: usize) -> Outcome {
-            let work = |_, _| self.harness.work(worker, job);
-            (0..self.times).fold(Outcome::Done, work)
+            self.0.work(worker, job);
+            self.0.work(worker, job)
         }
         fn stop(&self, when: When) {
-            self.harness.stop(when);
+            self.0.stop(when);
         }
         fn record(&self, event: Event) {
-            self.harness.record(event);
+            self.0.record(event);
         }
     }
     let broken: [(_, Pool); 4] = [
-        ("a worker is missing", |script, harness| {
+        ("a worker is missing", |script, jobs, harness| {
             let mut script = script.clone();
             script.workers = NonZeroUsize::new(2).expect("2 is not 0");
-            pools::basic(&script, harness)
+            pools::basic(&script, jobs, harness)
         }),
-        ("a worker gets no second job", |script, harness| {
-            small_pool(script, harness, |job| job == 2)
+        ("a worker gets no second job", |script, jobs, harness| {
+            small_pool(script, jobs, harness, |job| job == 2)
         }),
-        ("work is done twice", |script, harness| {
-            let (jobs, times) = (harness.jobs(), 2);
-            pools::basic(
-                script,
-                Arc::new(Other {
-                    harness,
-                    jobs,
-                    times,
-                }),
-            )
+        ("work is done twice", |script, jobs, harness| {
+            pools::basic(script, jobs, Arc::new(Twice(harness)))
         }),
-        ("work is left out", |script, harness| {
-            let (jobs, times) = (harness.jobs() - 1, 1);
-            pools::basic(
-                script,
-                Arc::new(Other {
-                    harness,
-                    jobs,
-                    times,
-                }),
-            )
+        ("work is left out", |script, jobs, harness| {
+            pools::basic(script, jobs - 1, harness)
         }),
     ];
     for (how, pool) in broken {
@@ -507,8 +485,8 @@ fn broken_pools_look_broken() {
 
 #[test]
 fn a_pool_that_is_stuck_is_reported() {
-    let drawn = draw_as_basic(IMPATIENT, |script, harness| {
-        small_pool(script, harness, |job| job == 2 || job == 3)?;
+    let drawn = draw_as_basic(IMPATIENT, |script, jobs, harness| {
+        small_pool(script, jobs, harness, |job| job == 2 || job == 3)?;
         loop {
             thread::park();
         }
@@ -520,16 +498,16 @@ fn a_pool_that_is_stuck_is_reported() {
 
 #[test]
 fn a_pool_that_panics_is_reported() {
-    let drawn = draw_as_basic(PATIENCE, |_, _| resume_unwind(Box::new("broken")));
+    let drawn = draw_as_basic(PATIENCE, |_, _, _| resume_unwind(Box::new("broken")));
     assert_eq!(drawn, Err("basic: the pool panicked: broken".into()));
 }
 
 #[test]
 fn a_pool_of_tasks_that_never_ends_is_reported() {
     let mut step = step("cancellation");
-    step.adapter = Adapter::Tasks(|script, harness| {
+    step.adapter = Adapter::Tasks(|script, jobs, harness| {
         Box::pin(async move {
-            pools::cancellation(script, harness).await;
+            pools::cancellation(script, jobs, harness).await;
             std::future::pending().await
         })
     });

@@ -9,17 +9,12 @@ use lab::steps::STEPS;
 use tokio::runtime::Builder;
 
 struct Harness<W> {
-    jobs: usize,
     work: W,
     /// The sum of the numbers of all jobs that have a result.
     sum: AtomicUsize,
 }
 
 impl<W: Fn(usize) + Send + Sync> Threads for Harness<W> {
-    fn jobs(&self) -> usize {
-        self.jobs
-    }
-
     fn work(&self, _worker: usize, job: usize) -> Outcome {
         (self.work)(job);
         Outcome::Done
@@ -47,11 +42,11 @@ pub fn play(
     work: impl Fn(usize) + Send + Sync + 'static,
 ) -> usize {
     let sum = AtomicUsize::new(0);
-    let harness = Arc::new(Harness { jobs, work, sum });
+    let harness = Arc::new(Harness { work, sum });
     let step = STEPS.iter().find(|step| step.name == name);
     match step.expect("it is in the table").adapter {
-        Adapter::Threads(pool) => pool(&script, harness.clone()).expect("threads start"),
-        Adapter::Tasks(pool) => block_on(pool(Arc::new(script), harness.clone())),
+        Adapter::Threads(pool) => pool(&script, jobs, harness.clone()).expect("threads start"),
+        Adapter::Tasks(pool) => block_on(pool(Arc::new(script), jobs, harness.clone())),
     }
     harness.sum.load(Relaxed)
 }

@@ -32,10 +32,6 @@ impl Harness {
 }
 
 impl Tasks for Harness {
-    fn jobs(&self) -> usize {
-        self.recorder.script.jobs.len()
-    }
-
     fn interval(&self, job: usize) -> Duration {
         self.recorder.script.job(job).interval
     }
@@ -81,7 +77,7 @@ async fn sleep_unless_zero(time: Duration) {
 
 /// Runs the pool.
 pub fn play(
-    pool: fn(Arc<Script>, Arc<dyn Tasks>) -> BoxFuture<()>,
+    pool: fn(Arc<Script>, usize, Arc<dyn Tasks>) -> BoxFuture<()>,
     recorder: Recorder,
     deadline: Duration,
 ) -> Result<Run, String> {
@@ -100,7 +96,8 @@ pub fn play(
 
     let late = |_| io::Error::other(format!("the pool still runs after {deadline:?}"));
     let ended = super::run(|| {
-        let run = pool(harness.recorder.script.clone(), harness.clone());
+        let script = harness.recorder.script.clone();
+        let run = pool(script.clone(), script.jobs.len(), harness.clone());
         let run = runtime.block_on(async { timeout(deadline, run).await });
         run.map_err(late)
     })?;

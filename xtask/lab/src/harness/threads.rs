@@ -69,10 +69,6 @@ impl Harness {
 }
 
 impl Threads for Harness {
-    fn jobs(&self) -> usize {
-        self.recorder.script.jobs.len()
-    }
-
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.record(Event::Started { worker, job });
         let script = &self.recorder.script;
@@ -126,7 +122,7 @@ static ONE: Mutex<()> = Mutex::new(());
 
 /// Runs the pool.
 pub fn play(
-    pool: fn(&Script, Arc<dyn Threads>) -> io::Result<()>,
+    pool: fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>,
     recorder: Recorder,
     time: Time,
     patience: Duration,
@@ -158,7 +154,7 @@ pub fn play(
     });
     let player = harness.clone();
     let play = move || {
-        let ended = super::run(|| pool(&script, player.clone()));
+        let ended = super::run(|| pool(&script, script.jobs.len(), player.clone()));
         player.conductor().ended = Some(ended);
         player.moved.notify_one();
     };
