@@ -7,7 +7,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 
 /// Keeps the log of a run.
 struct Recorder {
-    script: Arc<Script>,
+    script: Script,
     state: Mutex<State>,
 }
 
@@ -120,7 +120,7 @@ impl Recorder {
             ..State::default()
         };
         Self {
-            script: Arc::new(script),
+            script,
             state: Mutex::new(state),
         }
     }

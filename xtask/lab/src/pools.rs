@@ -100,7 +100,7 @@ pub enum Adapter {
     /// On threads.
     Threads(fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>),
     /// On tokio's tasks.
-    Tasks(fn(Arc<Script>, usize, Arc<dyn Tasks>) -> BoxFuture<()>),
+    Tasks(fn(Script, usize, Arc<dyn Tasks>) -> BoxFuture<()>),
 }
 
 /// The numbers of the jobs, each recorded when the pool takes it.
@@ -156,7 +156,7 @@ pub fn job_struct(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io
 }
 
 /// Step 4.
-pub fn cancellation(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn cancellation(script: Script, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use cancellation::{Event as Said, Pool, Submitter};
 
     Box::pin(async move {
@@ -273,7 +273,7 @@ pub fn errors(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Re
 }
 
 /// Step 7.
-pub fn rate_limited(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn rate_limited(script: Script, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use rate_limited::{Limiter, Pool, Submitter};
 
     Box::pin(async move {
@@ -301,7 +301,7 @@ pub fn rate_limited(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -
 }
 
 /// Step 8.
-pub fn dynamic(script: Arc<Script>, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
+pub fn dynamic(script: Script, jobs: usize, harness: Arc<dyn Tasks>) -> BoxFuture<()> {
     use dynamic::{Event as Said, Pool, Refused};
 
     Box::pin(async move {

@@ -118,7 +118,7 @@ fn run(
                 let mut runtime = Builder::new_multi_thread();
                 let runtime = runtime.worker_threads(2).enable_time().build();
                 let runtime = runtime.expect("a runtime starts");
-                runtime.block_on(pool(Arc::new(script), jobs, harness));
+                runtime.block_on(pool(script, jobs, harness));
             }
         }
         done.send(()).expect("the test waits for it");

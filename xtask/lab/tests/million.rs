@@ -66,13 +66,13 @@ impl Threads for List {
 #[ignore = "takes seconds; .ci/run runs it"]
 fn a_million_jobs_are_each_done_once() {
     let not_zero = |number| NonZeroUsize::new(number).expect("a script has at least 1 of each");
-    let script = Arc::new(Script {
+    let script = Script {
         workers: not_zero(4),
         max_workers: not_zero(4),
         capacity: not_zero(1000),
         period: Duration::ZERO,
         ..Script::PLAIN
-    });
+    };
     let (done, ended) = mpsc::channel();
     for step in &STEPS {
         let (done, script) = (done.clone(), script.clone());
@@ -90,7 +90,7 @@ fn a_million_jobs_are_each_done_once() {
     }
 }
 
-fn do_a_million(step: &Step, script: Arc<Script>) {
+fn do_a_million(step: &Step, script: Script) {
     let list = Arc::new(List::new());
     match step.adapter {
         Adapter::Threads(pool) => {

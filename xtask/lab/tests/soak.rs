@@ -170,11 +170,8 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
         "rate-limited",
         Adapter::Tasks(|script, jobs, harness| {
             let burst = script.burst.saturating_add(1);
-            let script = Script {
-                burst,
-                ..Script::clone(&script)
-            };
-            pools::rate_limited(Arc::new(script), jobs, harness)
+            let script = Script { burst, ..script };
+            pools::rate_limited(script, jobs, harness)
         }),
         "started too early for the limiter",
     ),
@@ -193,9 +190,9 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
         Adapter::Tasks(|script, jobs, harness| {
             let script = Script {
                 max_workers: script.max_workers.saturating_add(1),
-                ..Script::clone(&script)
+                ..script
             };
-            pools::dynamic(Arc::new(script), jobs, harness)
+            pools::dynamic(script, jobs, harness)
         }),
         " jobs at once",
     ),

@@ -46,7 +46,7 @@ pub fn play(
     let step = STEPS.iter().find(|step| step.name == name);
     match step.expect("it is in the table").adapter {
         Adapter::Threads(pool) => pool(&script, jobs, harness.clone()).expect("threads start"),
-        Adapter::Tasks(pool) => block_on(pool(Arc::new(script), jobs, harness.clone())),
+        Adapter::Tasks(pool) => block_on(pool(script, jobs, harness.clone())),
     }
     harness.sum.load(Relaxed)
 }

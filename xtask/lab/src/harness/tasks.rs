@@ -77,7 +77,7 @@ async fn sleep_unless_zero(time: Duration) {
 
 /// Runs the pool.
 pub fn play(
-    pool: fn(Arc<Script>, usize, Arc<dyn Tasks>) -> BoxFuture<()>,
+    pool: fn(Script, usize, Arc<dyn Tasks>) -> BoxFuture<()>,
     recorder: Recorder,
     deadline: Duration,
 ) -> Result<Run, String> {
@@ -97,7 +97,8 @@ pub fn play(
     let late = |_| io::Error::other(format!("the pool still runs after {deadline:?}"));
     let ended = super::run(|| {
         let script = harness.recorder.script.clone();
-        let run = pool(script.clone(), script.jobs.len(), harness.clone());
+        let jobs = script.jobs.len();
+        let run = pool(script, jobs, harness.clone());
         let run = runtime.block_on(async { timeout(deadline, run).await });
         run.map_err(late)
     })?;

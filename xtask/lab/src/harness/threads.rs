@@ -131,7 +131,7 @@ pub fn play(
     let others = pool_threads(); // of a pool that was stuck
 
     // While the conductor has the clock, every job is submitted before the first ends: so it knows what to wait for.
-    let mut script = Script::clone(&recorder.script);
+    let mut script = recorder.script.clone();
     if time == Time::Conducted {
         let room = NonZeroUsize::new(script.jobs.len()).unwrap_or(script.capacity);
         script.capacity = script.capacity.max(room);
