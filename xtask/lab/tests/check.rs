@@ -338,6 +338,9 @@ fn every_worker_ends() {
     test("dynamic", &and(&[ended(1), ended(2), ended(3)])).right(); // ids are never used again
     test("dynamic", &and(&[ended(1), ended(3)])).wrong("2 of 3 workers ended");
     test("dynamic", &and(&[ended(1)])).wrong("1 of 2 workers ended");
+    let third = [done(1, 1), done(2, 2), done(3, 3)].concat();
+    let but_the_third = [&third[..], &[ended(1), ended(2)]].concat();
+    test("dynamic", &but_the_third).wrong("2 of 3 workers ended");
     let panicked = [&[start(1, 1), finish(1, 1), ended(2)][..]].concat();
     Test::new("cancellation", &[Panicked], &panicked)
         .ended(Ended::Panic)
@@ -487,6 +490,15 @@ fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
         script.jobs.resize(100, Job::default());
         script.jobs[1].waits_for = 98;
     });
+}
+
+#[test]
+fn no_more_results_are_read_than_the_script_says() {
+    for name in ["waitgroup", "job-struct", "dynamic"] {
+        let run = observed(name, |script| script.reads = 2);
+        let is_result = |(_, event): &&(_, Event)| matches!(event, Event::Result { .. });
+        assert_eq!(run.log.iter().filter(is_result).count(), 2, "{name}");
+    }
 }
 
 #[test]

@@ -291,6 +291,10 @@ fn ctrl_c_ends_it_with_the_counts_so_far() {
     assert_eq!(output.status.code(), Some(130));
     let counts = String::from_utf8(output.stdout).expect("it prints text");
     assert!(counts.contains("\ncancellation "), "{counts}");
+    assert!(
+        !counts.contains(" 60 seconds"),
+        "it went on for its minute: {counts}"
+    );
 }
 
 #[test]
