@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use errors::JobError;
+use tokio::runtime::Builder;
 use tokio::select;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -101,6 +102,29 @@ pub enum Adapter {
     Threads(fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>),
     /// On tokio's tasks.
     Tasks(fn(Script, usize, Arc<dyn Tasks>) -> BoxFuture<()>),
+}
+
+impl Adapter {
+    /// Runs the pool with work that does not wait; tasks run on this thread.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses to start a thread or a runtime.
+    pub fn run(
+        self,
+        script: Script,
+        jobs: usize,
+        harness: Arc<impl Threads + 'static>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Threads(pool) => pool(&script, jobs, harness),
+            Self::Tasks(pool) => {
+                let runtime = Builder::new_current_thread().enable_time().build()?;
+                runtime.block_on(pool(script, jobs, harness));
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The numbers of the jobs, each recorded when the pool takes it.

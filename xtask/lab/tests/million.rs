@@ -6,10 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lab::pools::{Adapter, Event, Threads};
+use lab::pools::{Event, Threads};
 use lab::script::{Outcome, Script, When};
 use lab::steps::{STEPS, Step};
-use tokio::runtime::Builder;
 
 const MILLION: usize = 1_000_000;
 
@@ -92,15 +91,7 @@ fn a_million_jobs_are_each_done_once() {
 
 fn do_a_million(step: &Step, script: Script) {
     let list = Arc::new(List::new());
-    match step.adapter {
-        Adapter::Threads(pool) => {
-            pool(&script, MILLION, list.clone()).expect("threads can be started")
-        }
-        Adapter::Tasks(pool) => {
-            let runtime = Builder::new_current_thread().enable_time().build();
-            let runtime = runtime.expect("a runtime on this thread starts");
-            runtime.block_on(pool(script, MILLION, list.clone()));
-        }
-    }
+    let ran = step.adapter.run(script, MILLION, list.clone());
+    ran.expect("threads and runtimes can be started");
     assert_eq!(list.results.load(Relaxed), MILLION, "{}", step.name);
 }

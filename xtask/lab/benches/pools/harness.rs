@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use lab::pools::{Adapter, Event, Threads};
+use lab::pools::{Event, Threads};
 use lab::script::{Outcome, Script, When};
 use lab::steps::STEPS;
 use tokio::runtime::Builder;
@@ -44,10 +44,9 @@ pub fn play(
     let sum = AtomicUsize::new(0);
     let harness = Arc::new(Harness { work, sum });
     let step = STEPS.iter().find(|step| step.name == name);
-    match step.expect("it is in the table").adapter {
-        Adapter::Threads(pool) => pool(&script, jobs, harness.clone()).expect("threads start"),
-        Adapter::Tasks(pool) => block_on(pool(script, jobs, harness.clone())),
-    }
+    let adapter = step.expect("it is in the table").adapter;
+    let ran = adapter.run(script, jobs, harness.clone());
+    ran.expect("threads and runtimes start");
     harness.sum.load(Relaxed)
 }
 

@@ -87,9 +87,9 @@ fn rate(quick: bool) -> Output {
     for rate in [100, 1_000, 10_000, 100_000] {
         // As the step's documentation advises: 2, and 2 more for each thousand starts a second.
         let burst = NonZeroU32::MIN.saturating_add(1 + rate / 500);
-        for limiter in ["rate-limited", "governor"] {
-            let (mut missed, mut most_beyond) = (Vec::new(), 0.0);
-            for round in 1..=if quick { 1 } else { 3 } {
+        let mut limiters = ["rate-limited", "governor"].map(|name| (name, Vec::new(), 0.0));
+        for round in 1..=if quick { 1 } else { 3 } {
+            for (limiter, missed, most_beyond) in &mut limiters {
                 progress(format_args!("{limiter} at {rate}, round {round}"));
                 let begin = Instant::now();
                 let (mut allowed, mut least_ahead) = (0.0, f64::INFINITY);
@@ -97,18 +97,27 @@ fn rate(quick: bool) -> Output {
                     allowed = (*start - begin).as_secs_f64() * f64::from(rate);
                     let ahead = number as f64 - allowed;
                     least_ahead = ahead.min(least_ahead);
-                    most_beyond = f64::max(most_beyond, ahead - least_ahead + 1.0);
+                    *most_beyond = f64::max(*most_beyond, ahead - least_ahead + 1.0);
                 }
                 missed.push((1.0 - f64::from(rate) / allowed) * 100.0);
             }
-            let starts = figure(&[rate.into()], None);
-            let beyond = figure(&[most_beyond], f64::from(burst.get() + 1));
-            rows.push((limiter, vec![starts, figure(&missed, 1.0), beyond]));
+        }
+        let (starts, burst) = (f64::from(rate), f64::from(burst.get()));
+        for (limiter, missed, most_beyond) in limiters {
+            let is_step = limiter == "rate-limited";
+            let row = vec![
+                figure(&[starts], None),
+                figure(&[burst], None),
+                figure(&missed, is_step.then_some(1.0)),
+                figure(&[most_beyond], is_step.then_some(burst + 1.0)),
+            ];
+            rows.push((limiter, row));
         }
     }
     let title = "rate: how much of it is missed, and the most starts beyond it in any window;\n\
                  a start is seen a little after it was allowed: hence one more than the burst";
-    table(title, &["starts/s", "missed, %", "most beyond"], rows)
+    let columns = ["starts/s", "burst", "missed, %", "most beyond"];
+    table(title, &columns, rows)
 }
 
 /// When each job of a second starts.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -13,7 +13,7 @@ use crate::harness::play;
 use crate::machine::{self, progress};
 use crate::peers;
 use crate::report::spread;
-use crate::trial::Trial;
+use crate::trial::{Candidate, Trial};
 
 struct Plot {
     file: &'static str,
@@ -94,11 +94,9 @@ fn cores(workers: f64) -> f64 {
 }
 
 /// Nanoseconds a job, if each works for `ns`.
-fn cost(workers: f64, ns: f64, jobs: usize, run: impl Fn(Trial) -> usize) -> f64 {
+fn cost(workers: f64, ns: f64, jobs: usize, run: impl Fn(Trial) -> usize + 'static) -> f64 {
     let trial = Trial::new(workers as usize, jobs, [ns; 2]);
-    let start = Instant::now();
-    run(trial);
-    start.elapsed().as_nanos() as f64 / jobs as f64
+    Candidate::new("the plotted pool", run).measure(trial)
 }
 
 fn of_jobs(ns: f64, run: fn(Trial) -> usize) -> f64 {
@@ -110,11 +108,11 @@ fn basic(trial: Trial) -> usize {
 }
 
 fn in_batches(size: f64, ns: f64) -> f64 {
-    cost(2.0, ns, 102_400, |trial| {
-        let size = size as usize;
-        let work = move |batch| (0..size).for_each(|_| _ = trial.work(batch));
-        play("basic", trial.script(), trial.jobs / size, work)
-    })
+    let run = move |trial: Trial| {
+        let work = move |batch| (0..size as usize).for_each(|_| _ = trial.work(batch));
+        play("basic", trial.script(), trial.jobs, work)
+    };
+    cost(2.0, ns, (102_400.0 / size) as usize, run) / size
 }
 
 fn gain(workers: f64, ns: f64, jobs: usize) -> f64 {
@@ -123,7 +121,7 @@ fn gain(workers: f64, ns: f64, jobs: usize) -> f64 {
 
 fn waiting(workers: f64) -> f64 {
     let wait = |_| thread::sleep(Duration::from_millis(1));
-    let run = |trial: Trial| play("basic", trial.script(), trial.jobs, wait);
+    let run = move |trial: Trial| play("basic", trial.script(), trial.jobs, wait);
     1e6 / cost(workers, 0.0, 50 * workers as usize, run)
 }
 
