@@ -151,6 +151,7 @@ impl Scenario {
             outcome: match Some(job) {
                 job if job == self.panic => Outcome::Panicked,
                 job if job == self.fail => Outcome::Failed,
+                // As in the article, where a pool says what a failure does.
                 _ if self.on_failure.is_some() && job.is_multiple_of(3) => Outcome::Failed,
                 _ => Outcome::Done,
             },

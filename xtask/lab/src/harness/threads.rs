@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Ended, Recorder, Run, Time};
+use super::{Ended, PATIENCE, Recorder, Run, Time};
 use crate::pools::{Event, Threads};
 use crate::script::{Outcome, Script, When};
 
@@ -61,10 +61,11 @@ impl Harness {
     }
 
     fn wait_for(&self, job: usize) {
-        let mut state = self.recorder.state();
-        while !state.has_started(job) {
-            state = self.started.wait(state).expect("no thread panics with it");
-        }
+        let state = self.recorder.state();
+        let waited = self
+            .started
+            .wait_while(state, |state| !state.has_started(job));
+        drop(waited.expect("no thread panics with it"));
     }
 }
 
@@ -162,7 +163,7 @@ pub fn play(
     started.map_err(|error| error.to_string())?;
 
     let ended = harness.conduct(patience)?;
-    let left = || threads_left(others, patience);
+    let left = || threads_left(others, patience.min(PATIENCE));
     let end = harness.conductor().now;
     Ok(harness.recorder.finish(end, ended, left))
 }
@@ -180,9 +181,9 @@ impl Harness {
                 continue;
             }
             let waited = self.moved.wait_timeout(conductor, patience);
-            let waited = waited.expect("no thread panics with it");
-            conductor = waited.0;
-            if waited.1.timed_out() && conductor.ended.is_none() && !conductor.has_settled() {
+            let (guard, result) = waited.expect("no thread panics with it");
+            conductor = guard;
+            if result.timed_out() && conductor.ended.is_none() && !conductor.has_settled() {
                 if conductor.waiting.is_empty() {
                     return Err(format!("the pool is stuck for {patience:?}"));
                 }

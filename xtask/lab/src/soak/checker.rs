@@ -144,9 +144,8 @@ impl Checker<'_> {
         Ok(self.workers.entry(worker).or_default())
     }
 
-    fn in_flight(&self) -> Vec<usize> {
-        let workers = self.workers.values();
-        workers.filter_map(|worker| worker.in_flight).collect()
+    fn in_flight(&self) -> impl Iterator<Item = usize> {
+        self.workers.values().filter_map(|worker| worker.in_flight)
     }
 
     /// The outcome that the pool is to report of a job that has finished.
@@ -167,7 +166,7 @@ impl Checker<'_> {
         let gone = seen.lost || seen.ended;
         ensure! { !gone => "worker {worker}, which had ended, started job {job}" }
         seen.in_flight = Some(job);
-        let in_flight = self.in_flight().len();
+        let in_flight = self.in_flight().count();
         ensure! { in_flight <= self.most => "{in_flight} jobs at once" }
         let cancelled = self.stopped && self.guarantees.stop == Stop::HandsBack;
         ensure! { !cancelled => "job {job} started after the pool was cancelled" }
@@ -199,7 +198,7 @@ impl Checker<'_> {
         let job_panic = lost > 0 && panic == Panic::Worker;
         let expected = if job_panic { Ended::Panic } else { Ended::Well };
         ensure! { run.ended == expected => "the pool ended {:?}", run.ended }
-        let in_flight = self.in_flight();
+        let in_flight = Vec::from_iter(self.in_flight());
         ensure! { in_flight.is_empty() => "jobs still run after the end: {in_flight:?}" }
 
         // If the pool says of any worker that it ends, it does so of all. Their ids count up.
