@@ -134,11 +134,23 @@ pub fn pages(root: &Path) -> io::Result<Vec<Page>> {
     [Ok(front)].into_iter().chain(others).collect()
 }
 
+/// The right and wrong answers to the exercises, which no learner reads: a page for each step that has one.
+///
+/// # Errors
+///
+/// If one cannot be read.
+pub fn answers(root: &Path) -> io::Result<Vec<Page>> {
+    let paths = STEPS.map(|step| format!("xtask/lessons/answers/{}.md", step.name));
+    let paths = paths.iter().filter(|path| root.join(path).exists());
+    paths.map(|path| Page::read(root, path)).collect()
+}
+
 /// The pages of these names: of a step, or from the root of the workspace.
 fn selected(root: &Path, names: &[String]) -> Result<Vec<Page>, Box<dyn Error>> {
     let mut pages = pages(root)?;
+    pages.extend(answers(root)?);
     let is_named = |page: &Page, name: &String| {
-        page.path == *name || page.folder() == name.trim_end_matches('/')
+        page.path == *name || page.step() == name.trim_end_matches('/')
     };
     if let Some(name) = names
         .iter()
@@ -233,7 +245,7 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
         .flat_map(|page| page.blocks.iter().map(move |block| (page, block)))
     {
         let edit = Claim::parse(&block.info).and_then(|claim| {
-            let edited = |claim| Ok((claim, Edited::new(root, page.folder(), &block.text)?));
+            let edited = |claim| Ok((claim, Edited::new(root, page.step(), &block.text)?));
             claim.map(edited).transpose()
         });
         match edit {

@@ -185,6 +185,14 @@ impl Page {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
+    /// The step that an edit without a path is for: the page's folder, or the step whose answers it has.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        let answers = self.path.strip_prefix("xtask/lessons/answers/");
+        let step = answers.and_then(|name| name.strip_suffix(".md"));
+        step.unwrap_or_else(|| self.folder())
+    }
+
     fn add_link(&mut self, target: &str, range: Range<usize>) {
         let target = target.to_owned();
         self.links.push(Link { target, range });

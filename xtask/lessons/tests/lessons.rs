@@ -8,7 +8,7 @@ use lessons::book::assemble;
 use lessons::console;
 use lessons::experiment::{Claim, Edited};
 use lessons::page::{Page, resolve};
-use lessons::{links, pages};
+use lessons::{answers, links, pages};
 use tempfile::TempDir;
 use xtask::steps::STEPS;
 
@@ -22,7 +22,9 @@ fn read(path: &str) -> String {
 }
 
 fn all_pages() -> Vec<Page> {
-    pages(root()).expect("the pages can be read")
+    let mut all = pages(root()).expect("the pages can be read");
+    all.extend(answers(root()).expect("the answers can be read"));
+    all
 }
 
 fn none(problems: impl IntoIterator<Item = String>) {
@@ -51,7 +53,7 @@ fn every_block_says_what_to_do_with_it_and_every_edit_applies() {
             false => Ok(()),
         });
         let edit = Claim::parse(&block.info).and_then(|claim| match claim {
-            Some(_) => Edited::new(root(), page.folder(), &block.text).map(drop),
+            Some(_) => Edited::new(root(), page.step(), &block.text).map(drop),
             None => Ok(()),
         });
         let error = commands.and(edit).err()?;
