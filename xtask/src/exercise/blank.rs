@@ -39,7 +39,7 @@ pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result
         let indent = line.len() - line.trim_start().len();
         let (before, after) = (&text[..place.body.start], &text[place.body.end..]);
         let new = format!("{before}{}{:indent$}{after}", body(part, indent + 4), "");
-        *file = with_line_ends_of(file, &new);
+        *file = new.into_bytes();
     }
 
     let lib = files.get_mut("src/lib.rs").ok_or("there is no lib.rs")?;
@@ -48,8 +48,8 @@ pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result
         let is_head = |line: &str| line.starts_with("//!") || line.starts_with("#![");
         let head = (1..).zip(old.lines()).filter(|(_, line)| is_head(line));
         let last = head.last().map_or(0, |(number, _)| number);
-        let (before, after) = old.split_at(line_start(&old, last));
-        *lib = with_line_ends_of(lib, &format!("{before}{ALLOW}{after}"));
+        let (before, after) = old.split_at(line_start(old, last));
+        *lib = format!("{before}{ALLOW}{after}").into_bytes();
     }
     Ok(files)
 }
@@ -70,8 +70,8 @@ pub fn find(files: &Files, function: &str) -> Result<Place, String> {
     let mut places = Vec::new();
     for (path, file) in files {
         let text = text(file)?;
-        for name in names(&text, function) {
-            let body = body_after(&text, name);
+        for name in names(text, function) {
+            let body = body_after(text, name);
             let body = body.ok_or(format!("{path}: no end of `{function}`"))?;
             let line = 1 + text[..name].matches('\n').count();
             let path = path.clone();
@@ -169,16 +169,8 @@ fn line_start(text: &str, lines: usize) -> usize {
     text.split_inclusive('\n').take(lines).map(str::len).sum()
 }
 
-/// The text with Unix line ends, and without a byte order mark.
-fn text(file: &[u8]) -> Result<String, String> {
-    let text = str::from_utf8(file).map_err(|error| error.to_string())?;
-    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))
-}
-
-fn with_line_ends_of(old: &[u8], new: &str) -> Vec<u8> {
-    let is_windows = old.windows(2).any(|pair| pair == b"\r\n");
-    let end = if is_windows { "\r\n" } else { "\n" };
-    new.replace('\n', end).into_bytes()
+fn text(file: &[u8]) -> Result<&str, String> {
+    str::from_utf8(file).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

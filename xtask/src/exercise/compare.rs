@@ -8,17 +8,14 @@ use super::sources::Files;
 
 /// The files of `old` and `new` that differ, as unified diffs with colours; nothing if none does.
 ///
-/// The first path of a file is in `old_folder`, the second in `new_folder`. Line ends do not count, and
-/// neither does what an exercise adds.
+/// The first path of a file is in `old_folder`, the second in `new_folder`. What an exercise adds does not count.
 pub fn compare((old_folder, old): (&str, &Files), (new_folder, new): (&str, &Files)) -> String {
     let mut paths = Vec::from_iter(old.keys().chain(new.keys()));
     paths.sort();
     paths.dedup();
     let text = |files: &Files, path| {
         let file = files.get(path).map(|file| String::from_utf8_lossy(file));
-        file.unwrap_or_default()
-            .replace("\r\n", "\n")
-            .replace(ALLOW, "")
+        file.unwrap_or_default().replace(ALLOW, "")
     };
 
     let (bold, plain) = (Style::new().bold(), Style::new());

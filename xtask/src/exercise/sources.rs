@@ -169,13 +169,11 @@ pub fn digests<'a>(root: &Path, steps: impl Iterator<Item = &'a str>) -> Result<
     Ok(list)
 }
 
-/// FNV-1a of the file with Unix line ends, as git may have made them others.
+/// FNV-1a of the file.
 fn digest(file: &[u8]) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for (position, &byte) in file.iter().enumerate() {
-        if !file[position..].starts_with(b"\r\n") {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+    for &byte in file {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")
 }
