@@ -4,6 +4,7 @@ pub mod cargo;
 pub mod deadline;
 pub mod exercise;
 pub mod files;
+pub mod flags;
 pub mod output;
 pub mod run;
 pub mod steps;

@@ -1,10 +1,12 @@
 //! `cargo xtask`: everything that is done with the steps.
 
+use std::env;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use xtask::cargo::become_cargo;
 use xtask::exercise;
+use xtask::flags;
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
 use xtask::steps::{self, STEPS, Selection};
@@ -37,9 +39,9 @@ enum Task {
     /// Draw what the steps' pools do, from a run of each in simulated time
     Timeline(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
-    Bench(Arguments),
+    Bench(flags::Bench),
     /// Run the steps' pools in random ways, and check what must hold in all of them
-    Soak(Arguments),
+    Soak(flags::Soak),
     #[command(flatten)]
     Exercise(exercise::Command),
 }
@@ -51,6 +53,12 @@ struct Arguments {
     /// Which steps or pages, and what else `--help` lists
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
+}
+
+/// What follows the command, for the program that does it.
+fn again() -> Arguments {
+    let arguments = env::args_os().skip(2).collect();
+    Arguments { arguments }
 }
 
 fn main() {
@@ -65,8 +73,9 @@ fn main() {
         Some(Task::Lessons(rest)) => become_cargo("run -q -p lessons -- lessons", rest),
         Some(Task::Book(rest)) => become_cargo("run -q -p lessons -- book", rest),
         Some(Task::Timeline(rest)) => become_cargo("run -q -p lab -- timeline", rest),
-        Some(Task::Soak(rest)) => become_cargo("run -q -p lab --release -- soak", rest),
-        Some(Task::Bench(rest)) => become_cargo("bench -p lab --bench pools --", rest),
+        // Without -q: building with optimisation takes a minute at first, and cargo says how it gets on.
+        Some(Task::Soak(_)) => become_cargo("run -p lab --release -- soak", again()),
+        Some(Task::Bench(_)) => become_cargo("run -p bench --release --", again()),
         Some(Task::Exercise(command)) => exercise::run(&command),
     };
     result.unwrap_or_else(|error| fail(error));

@@ -101,6 +101,31 @@ fn a_full_output_is_an_error_for_xtask() {
     assert_eq!(text(&output.stderr), error);
 }
 
+/// These are built with optimisation, which takes a minute: not for an answer that xtask knows.
+#[test]
+fn help_and_wrong_flags_of_soak_and_bench_are_answered_without_a_build() {
+    let answer = |flags: &[&str]| {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        xtask.args(flags).env("CARGO", "there is no such program");
+        let output = xtask.output().expect("xtask can be started");
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        (output.status.code(), format!("{stdout}{stderr}"))
+    };
+    for (command, flag) in [("soak", "--minutes <N>"), ("bench", "--quick")] {
+        let (code, help) = answer(&[command, "--help"]);
+        assert!(code == Some(0) && help.contains(flag), "{help}");
+    }
+    for (flags, message) in [
+        (["soak", "--minutes", "0"], "takes a number above 0"),
+        (["soak", "--minutes", "inf"], "takes a number above 0"),
+        (["soak", "--seed", "-1"], "takes a whole number from 0 to"),
+        (["bench", "--plot", "basic"], "cannot be used with"),
+    ] {
+        let (code, error) = answer(&flags);
+        assert!(code == Some(2) && error.contains(message), "{error}");
+    }
+}
+
 /// `cargo xtask run basic waitgroup` in a process group of its own, once basic's first job has started.
 #[cfg(target_os = "linux")]
 struct Running {

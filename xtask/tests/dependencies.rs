@@ -86,7 +86,7 @@ fn every_member_forbids_unsafe_code() {
         .filter(|package| package["source"].is_null());
     let manifests = members.filter_map(|member| member["manifest_path"].as_str());
     let manifests = Vec::from_iter(manifests);
-    assert_eq!(manifests.len(), 11);
+    assert_eq!(manifests.len(), 12);
     for manifest in manifests {
         assert!(
             read(manifest).contains("\n[lints]\nworkspace = true\n"),

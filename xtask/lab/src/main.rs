@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use lab::soak;
 use lab::steps::{STEPS, Step};
 use lab::timeline;
+use xtask::flags;
 use xtask::output::fail;
 use xtask::steps::Selection;
 
@@ -26,13 +27,7 @@ enum Task {
         flags: Box<timeline::Flags>,
     },
     /// Run the steps' pools in random ways, and check what must hold in all of them
-    Soak {
-        #[command(flatten)]
-        steps: Selection,
-
-        #[command(flatten)]
-        flags: soak::Flags,
-    },
+    Soak(flags::Soak),
 }
 
 /// The steps that were named, in the article's order.
@@ -44,7 +39,7 @@ fn included(steps: &Selection) -> Vec<&'static Step> {
 fn main() {
     let result = match Flags::parse().command {
         Task::Timeline { steps, flags } => timeline::timeline(&included(&steps), &flags),
-        Task::Soak { steps, flags } => soak::soak(&included(&steps), &flags),
+        Task::Soak(flags) => soak::soak(&included(&flags.steps), &flags),
     };
     result.unwrap_or_else(|error| fail(error));
 }

@@ -13,43 +13,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use xtask::flags;
 use xtask::output::say;
-use xtask::run::above_zero;
 
 use crate::harness::{Time, play};
 use crate::pools::Adapter;
 use crate::script::Script;
 use crate::steps::Step;
 
-/// How long to go on, and where to begin.
-#[derive(clap::Args, Debug)]
-pub struct Flags {
-    /// How many minutes to go on, above 0; Ctrl-C ends it before [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = minutes)]
-    minutes: Option<Duration>,
-
-    /// The seed to begin with, instead of a random one; without --minutes, the only one: it is run
-    /// a thousand times, as threads do not do the same each time
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
-    seed: Option<u64>,
-}
-
-fn minutes(text: &str) -> Result<Duration, &'static str> {
-    let minutes = above_zero(text)?;
-    Ok(Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX))
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok();
-    number.ok_or_else(|| format!("takes a whole number from 0 to {}", u64::MAX))
-}
-
 /// Runs the steps' pools, and prints how many runs of each kept all guarantees.
 ///
 /// # Errors
 ///
 /// If one did not: which, and what was wrong.
-pub fn soak(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
+pub fn soak(steps: &[&Step], flags: &flags::Soak) -> Result<(), Box<dyn Error>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
     ctrlc::set_handler(move || {

@@ -309,28 +309,6 @@ fn it_goes_on_for_as_long_as_asked() {
     assert!(!counts.contains(" 0 runs"), "{counts}");
 }
 
-#[test]
-fn flags_take_what_they_say_and_no_more() {
-    let flags = [
-        ("--minutes", "0", "takes a number above 0"),
-        ("--minutes", "-1", "takes a number above 0"),
-        ("--minutes", "inf", "takes a number above 0"),
-        (
-            "--seed",
-            "-1",
-            "takes a whole number from 0 to 18446744073709551615",
-        ),
-    ];
-    for (flag, value, message) in flags {
-        let mut soak = Command::new(env!("CARGO_BIN_EXE_lab"));
-        let output = soak.args(["soak", "basic", flag, value]).output();
-        let output = output.expect("the program can be started");
-        assert_eq!(output.status.code(), Some(2), "{flag} {value}");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(error.contains(message), "{error}");
-    }
-}
-
 /// However short the time, and whether or not its progress can be written.
 #[test]
 fn every_step_runs_at_least_once() {

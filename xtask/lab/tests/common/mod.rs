@@ -6,19 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::{Deserializer, Value};
-use xtask::cargo::cargo;
+use xtask::cargo::{cargo, root};
 
 /// The programs by name, built from the sources as they are now.
 static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
-    // With the tests of all packages, these are what `cargo test` has just built.
+    // As `cargo test` in the workspace's folder has just built them.
     let mut build = cargo();
-    build.args([
-        "build",
-        "--workspace",
-        "--bins",
-        "--tests",
-        "--message-format=json",
-    ]);
+    build.args(["build", "--bins", "--tests", "--message-format=json"]);
+    build.current_dir(root().expect("tests run in the workspace"));
     let output = build.stderr(Stdio::inherit()).output();
     let output = output.expect("there is a cargo");
     assert!(output.status.success(), "the steps can be built");

@@ -1,6 +1,4 @@
-//! `cargo bench`: what the steps' pools cost beyond the jobs, beside the pools one could use instead.
-//!
-//! Run it as `cargo xtask bench [STEP]...`, or as `cargo bench --bench pools -- --quick`.
+//! `cargo xtask bench`: what the steps' pools cost beyond the jobs, beside the pools one could use instead.
 
 mod groups;
 mod harness;
@@ -15,8 +13,8 @@ use std::error::Error;
 
 use clap::Parser;
 use serde_json::json;
+use xtask::flags;
 use xtask::output::{fail, say};
-use xtask::steps::Selection;
 
 use machine::{on_one_core, progress};
 
@@ -25,27 +23,11 @@ use machine::{on_one_core, progress};
 #[command(bin_name = "cargo xtask bench")]
 struct Flags {
     #[command(flatten)]
-    steps: Selection,
-
-    /// Fewer jobs and rounds: a minute instead of nine, and rough numbers
-    #[arg(long)]
-    quick: bool,
-
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-
-    /// Instead of printing tables draw, into the lab's folder, when a pool pays
-    #[arg(long, conflicts_with_all = ["names", "json"])]
-    plot: bool,
+    shared: flags::Bench,
 
     /// In a process of its own: do so many jobs and say what they cost
     #[arg(long, hide = true)]
     grow: Option<usize>,
-
-    /// What `cargo bench` passes
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 const KEY: &str = "\
@@ -55,17 +37,17 @@ ideal       the jobs in a plain loop on each core that can share them
 no results  threadpool with tasks that add up their results, as in dispatcher";
 
 fn main() {
-    let flags = Flags::parse();
-    let result = match flags.grow {
-        Some(jobs) => return own_time::grow(&flags.steps, jobs),
-        None if flags.plot => plot::plot(flags.quick),
-        None => report(&flags),
+    let Flags { shared, grow } = Flags::parse();
+    let result = match grow {
+        Some(jobs) => return own_time::grow(&shared.steps, jobs),
+        None if shared.plot => plot::plot(shared.quick),
+        None => report(&shared),
     };
     progress("");
     result.unwrap_or_else(|error| fail(error));
 }
 
-fn report(flags: &Flags) -> Result<(), Box<dyn Error>> {
+fn report(flags: &flags::Bench) -> Result<(), Box<dyn Error>> {
     let rounds = if flags.quick { 3 } else { 7 };
     let groups = |one_core| groups::measure(&flags.steps, rounds, flags.quick, one_core);
     let mut sections = vec![groups(false)];

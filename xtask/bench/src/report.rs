@@ -84,3 +84,16 @@ pub fn section(title: &str, other_load: &[f64], tables: Vec<Output>) -> Output {
     let json = json!({ "title": title, "other_load": other_load, "tables": tables });
     (text, json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits_a_spread_and_a_target() {
+        let numbers = [0.123, 5.0, 98.34, 1_234.5, 1_000_000.0].map(number);
+        assert_eq!(numbers, ["0.12", "5", "98.3", "1,234", "1,000,000"]);
+        assert_eq!(figure(&[0.4, 0.5, 0.6], 0.5).0, "0.50 (40%)≤0.5✓");
+        assert_eq!(figure(&[0.6], 0.5).0, "0.60≤0.5✗");
+    }
+}

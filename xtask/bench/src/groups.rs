@@ -176,3 +176,17 @@ fn beside_busy_loops(trial: Trial) -> usize {
         trial.play("dispatcher")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_candidate_does_all_jobs() {
+        for ((steps, peers, _), _) in GROUPS {
+            for candidate in steps().iter().chain(&peers()) {
+                candidate.measure(Trial::new(2, 10, [0.0; 2]));
+            }
+        }
+    }
+}
