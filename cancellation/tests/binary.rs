@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 #[cfg(unix)]
 use std::process::{Child, Stdio};
 use std::process::{Command, Output};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -297,8 +297,8 @@ impl Running {
         loop {
             match self.lines.recv_timeout(DEADLINE) {
                 Ok(line) => self.seen.push(line),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
                     _ = self.program.kill();
                     panic!("it does not end: {:?}", self.seen);
                 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use xtask::exercise::blank::{self, find};
@@ -346,10 +346,9 @@ fn attempts_of_the_same_second_are_all_kept() {
 #[test]
 fn a_file_is_replaced_as_a_whole() {
     let room = Room::new();
-    let mut old = fs::File::open(room.path("basic/src/lib.rs")).expect("it is there");
+    let old = fs::File::open(room.path("basic/src/lib.rs")).expect("it is there");
     room.ends(0, "exercise basic");
-    let mut text = String::new();
-    old.read_to_string(&mut text).expect("it is still open");
+    let text = std::io::read_to_string(old).expect("it is still open");
     assert_eq!(text, LIB);
 }
 
@@ -559,6 +558,7 @@ fn a_test_that_never_ends_is_stopped() {
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn a_signal_ends_a_check_with_its_tests() {
     use nix::sys::signal::{Signal, kill};
+    use std::time::Instant;
 
     let room = Room::new();
     let endless = "let file = std::fs::File::create(\"lock\").unwrap();
