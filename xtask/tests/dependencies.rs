@@ -77,6 +77,33 @@ fn everything_is_from_the_registry() {
     }
 }
 
+/// clippy's `incompatible_msrv` looks after what is used of std.
+#[test]
+fn every_package_allows_the_oldest_rust_that_the_pages_name() {
+    let number = |version: &Value| {
+        let parts = version.as_str().unwrap_or("0").split('.');
+        Vec::from_iter(
+            parts
+                .take(2)
+                .map(|part| part.parse::<u32>().expect("versions are numbers")),
+        )
+    };
+    let packages = packages();
+    let ours = packages.iter().find(|package| package["name"] == "xtask");
+    let ours = &ours.expect("it is a member")["rust_version"];
+    for package in &packages {
+        let theirs = &package["rust_version"];
+        assert!(
+            number(theirs) <= number(ours),
+            "{}: {theirs}",
+            package["name"]
+        );
+    }
+    let version = ours.as_str().expect("it is set");
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")));
+    assert!(read("xtask/book/teaching.md").contains(&format!("Rust {version} or newer")));
+}
+
 #[test]
 fn every_member_forbids_unsafe_code() {
     assert!(read("Cargo.toml").contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
