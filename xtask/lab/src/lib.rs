@@ -1,4 +1,4 @@
-//! What is done with the steps' pools: drawing and soaking them; `benches` measures them.
+//! What is done with the steps' pools: drawing and soaking them; the package `bench` measures them.
 //!
 //! A [script] is played on a step's real pool, through its [adapter](pools), by a [harness]: that
 //! gives a run, a log of events. [`timeline`] draws a run. [`soak`] makes up scripts and checks their runs.
@@ -12,13 +12,11 @@ pub mod soak;
 pub mod steps;
 pub mod timeline;
 
-/// The pages that belong to no step: their code is compiled and run.
+/// The pages that belong to no step: their code is compiled and run. That of `choosing.md` is in `bench`.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../../book/best-practices.md")]
     mod best_practices {}
-    #[doc = include_str!("../../book/choosing.md")]
-    mod choosing {}
     #[doc = include_str!("../../book/go-to-rust.md")]
     mod go_to_rust {}
 }
