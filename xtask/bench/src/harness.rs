@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use lab::pools::{Event, Threads};
 use lab::script::{Outcome, Script, When};
-use lab::steps::STEPS;
+use lab::steps::Step;
 use tokio::runtime::Builder;
 
 struct Harness<W> {
@@ -43,8 +43,7 @@ pub fn play(
 ) -> usize {
     let sum = AtomicUsize::new(0);
     let harness = Arc::new(Harness { work, sum });
-    let step = STEPS.iter().find(|step| step.name == name);
-    let adapter = step.expect("it is in the table").adapter;
+    let adapter = Step::named(name).expect("it is in the table").adapter;
     let ran = adapter.run(script, jobs, harness.clone());
     ran.expect("threads and runtimes start");
     harness.sum.load(Relaxed)

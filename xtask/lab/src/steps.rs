@@ -1,5 +1,6 @@
 //! What the lab knows of each step: one row, with its adapter in `pools`.
 
+use std::env;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
@@ -128,3 +129,22 @@ pub const STEPS: [Step; 8] = [
         },
     },
 ];
+
+impl Step {
+    /// The step of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        STEPS.into_iter().find(|step| step.name == name)
+    }
+}
+
+/// The step that the environment variable `STEP` names; without it, all of them.
+///
+/// # Panics
+///
+/// If no step has that name.
+pub fn asked_for() -> Vec<Step> {
+    match env::var("STEP") {
+        Ok(name) => vec![Step::named(&name).expect("STEP is the name of a step")],
+        Err(_) => STEPS.to_vec(),
+    }
+}

@@ -1,26 +1,21 @@
 //! What all pools have in common, checked for each of them. `STEP=basic` asks for one.
 //!
-//! All of them run on real threads here, those of tokio's tasks too: what a job does may block.
+//! All of them run on real threads here, those of tokio's tasks too, because what a job does may block.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use lab::harness::{PATIENCE, Time, play};
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
-use lab::steps::{STEPS, Step};
+use lab::steps::{self, Step};
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
 
-fn steps() -> impl Iterator<Item = Step> {
-    let only = env::var("STEP").ok();
-    let is_asked_for = move |step: &Step| only.as_deref().is_none_or(|only| only == step.name);
-    STEPS.into_iter().filter(is_asked_for)
-}
+/// How long a pool may do nothing at all before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A pool, and how many jobs it gets.
 fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
@@ -35,22 +30,68 @@ fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
     }
 }
 
+/// How many jobs are submitted while every worker has one and none ends. A pool that takes jobs from an iterator holds
+/// one more than the queue.
+fn most_submitted(step: &Step, workers: usize, capacity: usize) -> usize {
+    let iterates = ["basic", "waitgroup", "job-struct", "errors"].contains(&step.name);
+    workers + capacity + usize::from(iterates)
+}
+
+/// Lets other threads run, so that a pool that does too much has time to do it. On a busy machine each yield may take
+/// milliseconds: call it once a run.
+fn let_others_run() {
+    (0..100).for_each(|_| thread::yield_now());
+}
+
 /// What happened so far. A job, or the reader of results, can wait for more.
+#[derive(Default)]
 struct Log {
-    events: Mutex<Vec<Event>>,
-    grown: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    events: Vec<Event>,
+    has_ended: bool,
 }
 
 impl Log {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with it")
+    }
+
     fn add(&self, event: Event) {
-        self.events.lock().expect("no panic").push(event);
-        self.grown.notify_all();
+        self.state().events.push(event);
+        self.changed.notify_all();
+    }
+
+    fn end(&self) {
+        self.state().has_ended = true;
+        self.changed.notify_all();
     }
 
     fn wait_until(&self, holds: impl Fn(&[Event]) -> bool) {
-        let events = self.events.lock().expect("no panic");
-        let waited = self.grown.wait_while(events, |events| !holds(events));
-        drop(waited.expect("no panic"));
+        let changed = &self.changed;
+        let state = changed.wait_while(self.state(), |state| !holds(&state.events));
+        drop(state.expect("no thread panics with it"));
+    }
+
+    /// All events, once the pool has ended; `Err` with those so far if nothing happens for too long.
+    fn all_events(&self) -> Result<Vec<Event>, Vec<Event>> {
+        let mut state = self.state();
+        while !state.has_ended {
+            let seen = state.events.len();
+            let nothing_new = |state: &mut State| !state.has_ended && state.events.len() == seen;
+            let changed = &self.changed;
+            let waited = changed.wait_timeout_while(state, PATIENCE, nothing_new);
+            let (guard, waited) = waited.expect("no thread panics with it");
+            if waited.timed_out() {
+                return Err(guard.events.clone());
+            }
+            state = guard;
+        }
+        Ok(state.events.clone())
     }
 }
 
@@ -62,19 +103,21 @@ fn is_started(event: &Event) -> bool {
     matches!(event, Event::Started { .. })
 }
 
+fn is_result(event: &Event) -> bool {
+    matches!(event, Event::Result { .. })
+}
+
 fn count(events: &[Event], is: fn(&Event) -> bool) -> usize {
     events.iter().filter(|event| is(event)).count()
 }
 
-type OnEvent = dyn Fn(&Log, Event) + Send + Sync;
-
 /// Calls `on_event` in the job that starts, or where the pool reports a result.
-struct Harness {
+struct Harness<F> {
     log: Arc<Log>,
-    on_event: Box<OnEvent>,
+    on_event: F,
 }
 
-impl Threads for Harness {
+impl<F: Fn(&Log, Event) + Send + Sync> Threads for Harness<F> {
     fn work(&self, worker: usize, job: usize) -> Outcome {
         let started = Event::Started { worker, job };
         self.log.add(started);
@@ -87,31 +130,30 @@ impl Threads for Harness {
 
     fn record(&self, event: Event) {
         self.log.add(event);
-        if let Event::Result { .. } = event {
+        if is_result(&event) {
             (self.on_event)(&self.log, event);
         }
     }
 }
 
-/// Runs the step's pool and gives what happened. Fails if the pool has not ended in time.
+/// Runs the step's pool and gives what happened.
+///
+/// # Panics
+///
+/// If the pool is stuck.
 fn run(
     step: Step,
     script: Script,
     on_event: impl Fn(&Log, Event) + Send + Sync + 'static,
 ) -> Vec<Event> {
-    let log = Log {
-        events: Mutex::default(),
-        grown: Condvar::new(),
-    };
+    let log = Arc::new(Log::default());
     let harness = Harness {
-        log: Arc::new(log),
-        on_event: Box::new(on_event),
+        log: log.clone(),
+        on_event,
     };
-    let log = harness.log.clone();
     let harness = Arc::new(harness);
-    let (done, ended) = mpsc::channel();
     thread::spawn(move || {
-        let jobs = script.jobs.len();
+        let (log, jobs) = (harness.log.clone(), script.jobs.len());
         match step.adapter {
             Adapter::Threads(pool) => pool(&script, jobs, harness).expect("threads can be started"),
             Adapter::Tasks(pool) => {
@@ -121,13 +163,12 @@ fn run(
                 runtime.block_on(pool(script, jobs, harness));
             }
         }
-        done.send(()).expect("the test waits for it");
+        log.end();
     });
-    let ended = ended.recv_timeout(Duration::from_secs(8));
-    let events = log.events.lock().expect("no panic").clone();
-    let seen = &events[..events.len().min(50)];
-    ended.unwrap_or_else(|_| panic!("{} has not ended, after {seen:?}", step.name));
-    events
+    log.all_events().unwrap_or_else(|events| {
+        let seen = &events[..events.len().min(50)];
+        panic!("{} has not ended, after {seen:?}", step.name)
+    })
 }
 
 fn started(events: &[Event]) -> Vec<usize> {
@@ -140,7 +181,7 @@ fn started(events: &[Event]) -> Vec<usize> {
 
 #[test]
 fn one_worker_takes_the_jobs_in_order() {
-    for step in steps() {
+    for step in steps::asked_for() {
         let events = run(step, script(1, 2, 20), |_, _| {});
         assert_eq!(started(&events), Vec::from_iter(1..=20), "{}", step.name);
     }
@@ -149,7 +190,7 @@ fn one_worker_takes_the_jobs_in_order() {
 /// Jobs end only in groups of as many as there are workers.
 #[test]
 fn as_many_jobs_run_at_once_as_there_are_workers() {
-    for step in steps() {
+    for step in steps::asked_for() {
         for workers in [1, 2, 3, 8] {
             let events = run(step, script(workers, 1, 3 * workers), move |log, event| {
                 if let Event::Started { .. } = event {
@@ -165,12 +206,21 @@ fn as_many_jobs_run_at_once_as_there_are_workers() {
     }
 }
 
+/// The first jobs end when the queue is full.
 #[test]
 fn never_more_jobs_run_at_once_than_there_are_workers() {
-    for step in steps() {
+    for step in steps::asked_for() {
         for (workers, capacity) in [(1, 100), (2, 1), (3, 100), (8, 3)] {
-            let events = run(step, script(workers, capacity, 200), |_, _| {
-                (0..5).for_each(|_| thread::yield_now()); // so that one too many would start
+            let most = most_submitted(&step, workers, capacity);
+            let events = run(step, script(workers, capacity, 200), move |log, event| {
+                if let Event::Started { job, .. } = event
+                    && job <= workers
+                {
+                    log.wait_until(|events| count(events, is_submitted) >= most);
+                    if job == 1 {
+                        let_others_run();
+                    }
+                }
             });
             let mut in_flight = 0;
             for event in events {
@@ -193,7 +243,7 @@ fn never_more_jobs_run_at_once_than_there_are_workers() {
 /// Of two workers, one is kept busy by job 1, then the other one by job 4.
 #[test]
 fn the_worker_that_is_free_first_takes_the_next_job() {
-    for step in steps() {
+    for step in steps::asked_for() {
         let events = run(step, script(2, 100, 5), |log, event| {
             let others = match event {
                 Event::Started { job: 1, .. } => 4,
@@ -217,7 +267,7 @@ fn the_worker_that_is_free_first_takes_the_next_job() {
 
 #[test]
 fn every_job_is_done_once_at_any_capacity() {
-    for step in steps() {
+    for step in steps::asked_for() {
         for (workers, capacity, jobs) in
             [(1, 1, 0), (1, 1, 1), (3, 1, 500), (8, 1, 500), (2, 64, 3)]
         {
@@ -236,34 +286,29 @@ fn every_job_is_done_once_at_any_capacity() {
     }
 }
 
-/// While every worker is busy, the queue takes as many jobs as it has room for. Where the pool takes jobs from an
-/// iterator, it holds one more.
+/// While every worker is busy, the queue takes as many jobs as it has room for.
 #[test]
 fn as_many_jobs_wait_as_the_capacity_and_no_more() {
-    for step in steps() {
+    for step in steps::asked_for() {
         for capacity in [1, 5] {
-            let iterates = ["basic", "waitgroup", "job-struct", "errors"].contains(&step.name);
-            let most = 2 + capacity + usize::from(iterates);
+            let most = most_submitted(&step, 2, capacity);
             let events = run(step, script(2, capacity, 100), move |log, event| {
                 if let Event::Started { job: 1 | 2, .. } = event {
                     log.wait_until(|events| count(events, is_submitted) >= most);
-                    (0..100).for_each(|_| thread::yield_now()); // so that one too many would come
+                    let_others_run();
                 }
             });
             let while_busy = events.split(|event| matches!(event, Event::Finished { .. }));
             let while_busy = while_busy.map(|events| count(events, is_submitted)).next();
-            assert_eq!(while_busy, Some(most), "{}, capacity {capacity}", step.name);
+            let case = format!("{}, capacity {capacity}", step.name);
+            assert_eq!(while_busy, Some(most), "{case}");
             // Later, each worker may have taken a job that it has not started yet.
             let (mut submitted, mut taken) = (0_usize, 0);
             for event in events {
                 submitted += usize::from(is_submitted(&event));
                 taken += usize::from(is_started(&event));
                 let waiting = submitted.saturating_sub(taken);
-                assert!(
-                    waiting <= most,
-                    "{}: {waiting} jobs, capacity {capacity}",
-                    step.name
-                );
+                assert!(waiting <= most, "{waiting} jobs, {case}");
             }
         }
     }
@@ -273,15 +318,16 @@ fn as_many_jobs_wait_as_the_capacity_and_no_more() {
 /// have no queue of results.
 #[test]
 fn as_many_results_wait_as_the_capacity_and_no_more() {
-    for step in steps().filter(|step| ["basic", "waitgroup", "errors"].contains(&step.name)) {
+    let has_queue_of_results = |step: &Step| ["basic", "waitgroup", "errors"].contains(&step.name);
+    for step in steps::asked_for().into_iter().filter(has_queue_of_results) {
         for capacity in [1, 5] {
             let most = 1 + capacity + 2;
             let events = run(step, script(2, capacity, 100), move |log, event| {
                 if let Event::Result { .. } = event
-                    && count(&log.events.lock().expect("no panic"), is_result) == 1
+                    && count(&log.state().events, is_result) == 1
                 {
                     log.wait_until(|events| count(events, is_started) >= most);
-                    (0..100).for_each(|_| thread::yield_now()); // so that one too many would start
+                    let_others_run();
                     log.add(Event::Stop); // to mark the place
                 }
             });
@@ -289,18 +335,5 @@ fn as_many_results_wait_as_the_capacity_and_no_more() {
             let unread = started(unread.expect("a result was read")).len();
             assert_eq!(unread, most, "{}, capacity {capacity}", step.name);
         }
-    }
-}
-
-fn is_result(event: &Event) -> bool {
-    matches!(event, Event::Result { .. })
-}
-
-#[test]
-fn the_end_leaves_no_thread_and_no_task() {
-    for step in steps() {
-        let run = play(&step, &script(4, 2, 50), Time::Disturbed, PATIENCE);
-        let run = run.expect("the pool runs");
-        assert_eq!(run.left, 0, "{}", step.name);
     }
 }

@@ -1,7 +1,5 @@
 //! The programs of all steps, as a person meets them: flags, help, errors, and where output goes.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +10,7 @@ use std::time::Duration;
 
 use xtask::steps::{STEPS, Step};
 
-use common::program;
+use crate::program::program;
 
 fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {
     program(step.name)

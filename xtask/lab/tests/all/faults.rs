@@ -1,7 +1,4 @@
 //! What happens to the programs: signals, outputs that are full or closed, threads that are refused.
-#![cfg(target_os = "linux")]
-
-mod common;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
@@ -15,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use xtask::steps::STEPS;
 
-use common::program;
+use crate::program::program;
 
 const TASKS: [&str; 3] = ["cancellation", "rate-limited", "dynamic"];
 

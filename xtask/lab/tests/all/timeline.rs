@@ -18,8 +18,7 @@ use serde_json::Value;
 use xtask::cargo::root;
 
 fn step(name: &str) -> Step {
-    let step = STEPS.into_iter().find(|step| step.name == name);
-    step.expect("it is a step")
+    Step::named(name).expect("it is a step")
 }
 
 /// `errors --panic 2`
@@ -69,7 +68,7 @@ fn draws_the_steps() {
 #[test]
 fn the_readme_shows_what_is_drawn() {
     let drawn = text(&with_panic(), 80, false);
-    assert!(include_str!("../README.md").contains(&drawn), "{drawn}");
+    assert!(include_str!("../../README.md").contains(&drawn), "{drawn}");
 }
 
 #[test]

@@ -37,8 +37,7 @@ fn ended(worker: usize) -> Event {
 }
 
 fn step(name: &str) -> Step {
-    let step = STEPS.into_iter().find(|step| step.name == name);
-    step.expect("it is a step")
+    Step::named(name).expect("it is a step")
 }
 
 /// All that there is to a job that nothing happens to.

@@ -206,8 +206,7 @@ fn one_more_worker(script: &Script) -> Script {
 }
 
 fn find(name: &str, adapter: Adapter, patience: Duration) -> String {
-    let step = STEPS.iter().find(|step| step.name == name);
-    let step = *step.expect("there is such a step");
+    let step = Step::named(name).expect("it is a step");
     let found = explore(&[&Step { adapter, ..step }], 0..100, patience);
     found.expect_err("the pool is broken")
 }
@@ -241,7 +240,7 @@ fn a_thread_that_is_left_is_found() {
         &step,
         &Script::PLAIN,
         Time::Disturbed,
-        Duration::from_millis(50),
+        Duration::from_secs(1),
     );
     assert_eq!(run.map(|run| run.left), Ok(1));
 }

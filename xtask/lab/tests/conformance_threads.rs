@@ -1,0 +1,28 @@
+//! What a pool leaves behind. A program of its own, because it counts all threads that have the name of a pool's.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use lab::harness::{PATIENCE, Time, play};
+use lab::script::{Job, Script};
+use lab::steps;
+
+fn script() -> Script {
+    let not_zero = |number| NonZeroUsize::new(number).expect("it is not 0");
+    Script {
+        workers: not_zero(4),
+        capacity: not_zero(2),
+        jobs: vec![Job::default(); 50],
+        period: Duration::ZERO,
+        ..Script::PLAIN
+    }
+}
+
+#[test]
+fn the_end_leaves_no_thread_and_no_task() {
+    for step in steps::asked_for() {
+        let run = play(&step, &script(), Time::Disturbed, PATIENCE);
+        let run = run.expect("the pool runs");
+        assert_eq!(run.left, 0, "{}", step.name);
+    }
+}
