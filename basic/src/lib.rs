@@ -1,12 +1,29 @@
 #![doc = "[timeline]: ../../../basic/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
-use std::io;
 use std::num::NonZeroUsize;
-use std::panic;
-use std::thread::{self, ScopedJoinHandle};
+use std::panic::resume_unwind;
+use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+
+/// Works until the queue is closed and empty, or the results are no longer read.
+fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(usize, J) -> R) {
+    for job in queue {
+        if reply.send(work(id, job)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
+fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
+    for job in jobs {
+        if submit.send(job).is_err() {
+            return; // every worker has ended
+        }
+    }
+}
 
 /// A fixed number of worker threads on one shared queue of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -31,72 +48,43 @@ impl Pool {
     /// # Panics
     ///
     /// If `jobs`, `work` or `on_result` panics, with the same panic, once no job runs any more. A panic
-    /// in `work` ends one worker, and the others do the remaining jobs; without any other, the
-    /// remaining jobs are dropped as soon as `jobs` yields the next one or ends. A panic in `jobs`
-    /// closes the queue. After a panic in `on_result`, each worker ends with the next job that it does.
+    /// in `work` ends its worker, and the others do the remaining jobs. With no worker left, they are
+    /// dropped when `jobs` yields the next one or ends. A panic in `jobs` closes the queue. After a
+    /// panic in `on_result`, each worker ends with the next job that it does.
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,
         work: impl Fn(usize, J) -> R + Sync,
-        on_result: impl FnMut(R),
+        mut on_result: impl FnMut(R),
     ) -> io::Result<()> {
         let jobs = jobs.into_iter();
-
         thread::scope(|scope| {
             let (submit, queue) = bounded(self.capacity.get());
             let (reply, results) = bounded(self.capacity.get());
-
-            let mut workers = Vec::new();
+            let mut threads = Vec::new();
             for id in 1..=self.workers.get() {
                 let (queue, reply, work) = (queue.clone(), reply.clone(), &work);
                 let thread = thread::Builder::new().name(format!("worker {id}"));
                 let run = move || worker(id, queue, reply, work);
-                workers.push(thread.spawn_scoped(scope, run)?);
+                threads.push(thread.spawn_scoped(scope, run)?);
             }
-            drop(queue);
-            drop(reply); // now only the workers hold these
+            drop((queue, reply)); // now only the workers hold these
 
             let thread = thread::Builder::new().name("submitter".into());
-            let submitter = thread.spawn_scoped(scope, move || submit_all(jobs, submit))?;
+            threads.push(thread.spawn_scoped(scope, move || submit_all(jobs, submit))?);
 
-            let results = std::iter::from_fn(move || {
-                yield_while(|| results.is_empty());
-                results.recv().ok() // `None` when the last worker has dropped its `reply`
-            });
-            results.for_each(on_result); // drops `on_result`, which may own what `jobs` waits for
+            for result in &results {
+                on_result(result);
+                if results.is_empty() {
+                    thread::yield_now(); // to be woken costs more than a short job
+                }
+            } // ends when the last worker has dropped its `reply`
+            drop(on_result); // it may own what `jobs` waits for
 
-            // A join waits for all of a thread, a scope only for its closure.
-            let ended = workers.into_iter().map(ScopedJoinHandle::join);
-            ended
-                .fold(Ok(()), Result::and)
-                .and(submitter.join())
-                .unwrap_or_else(|panic| panic::resume_unwind(panic));
+            for thread in threads {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
             Ok(())
         })
     }
-}
-
-/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
-fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
-    for job in jobs {
-        if submit.send(job).is_err() {
-            return; // every worker has ended
-        }
-    }
-}
-
-/// Works until the queue is closed and empty, or the results are no longer read.
-fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(usize, J) -> R) {
-    for job in queue {
-        if reply.send(work(id, job)).is_err() {
-            return;
-        }
-    }
-}
-
-/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
-/// than a short job takes.
-fn yield_while(is_empty: impl Fn() -> bool) {
-    let yields = (0..4).take_while(|_| is_empty());
-    yields.for_each(|_| thread::yield_now());
 }

@@ -1,5 +1,6 @@
 //! The article's first pool: 3 workers, 5 jobs of a second each.
 
+#[macro_use]
 mod cli;
 
 use std::num::NonZeroUsize;
@@ -7,7 +8,7 @@ use std::thread;
 
 use basic::Pool;
 use clap::Parser;
-use cli::{fail, say, seconds};
+use cli::seconds;
 
 /// Step 1: a fixed pool of workers on one shared channel of jobs.
 #[derive(Parser)]
@@ -34,12 +35,12 @@ fn main() {
     };
 
     let work = |worker, job| {
-        say(format_args!("Worker {worker} processing job {job}"));
+        say!("Worker {worker} processing job {job}");
         thread::sleep(second);
         job * 2
     };
-    let on_result = |result| say(format_args!("Result: {result}"));
+    let on_result = |result| say!("Result: {result}");
 
     pool.run(1..=flags.jobs, work, on_result)
-        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
+        .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
 }

@@ -1,14 +1,12 @@
 #![doc = "[timeline]: ../../../job-struct/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
-use std::error::Error;
-use std::fmt;
-use std::io;
 use std::num::NonZeroUsize;
-use std::panic;
-use std::thread::{self, ScopedJoinHandle};
+use std::panic::resume_unwind;
+use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use oneshot::RecvError;
 
 /// Data for a worker, and the sending end of a channel for its result.
 ///
@@ -43,24 +41,30 @@ impl<R> JobHandle<R> {
     ///
     /// # Errors
     ///
-    /// [`Lost`] if the job was dropped before it was complete.
-    pub fn wait(self) -> Result<R, Lost> {
-        yield_while(|| !self.0.has_message());
-        self.0.recv().map_err(|_| Lost)
+    /// If the job was dropped before it was complete: its work panicked, or no worker took it.
+    pub fn wait(self) -> Result<R, RecvError> {
+        if !self.0.has_message() {
+            thread::yield_now(); // to be woken costs more than a short job
+        }
+        self.0.recv()
     }
 }
 
-/// The job was dropped before it was complete: its work panicked, or no worker took it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost;
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the job was dropped before it was complete")
+/// Works until the queue is closed and empty.
+fn worker<J>(id: usize, queue: Receiver<J>, work: impl Fn(usize, J)) {
+    for job in queue {
+        work(id, job);
     }
 }
 
-impl Error for Lost {}
+/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
+fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
+    for job in jobs {
+        if submit.send(job).is_err() {
+            return; // every worker has ended
+        }
+    }
+}
 
 /// A fixed number of worker threads on one shared queue of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -86,59 +90,32 @@ impl Pool {
     /// # Panics
     ///
     /// If `jobs` or `work` panics, with the same panic, once no job runs any more. A panic in
-    /// `work` loses the job's result and ends one worker, and the others do the remaining jobs;
-    /// without any other, the remaining jobs are dropped as soon as `jobs` yields the next one or
-    /// ends. A panic in `jobs` closes the queue.
+    /// `work` loses the job's result and ends its worker, and the others do the remaining jobs. If no
+    /// worker is left, the remaining jobs are dropped when `jobs` yields the next one or ends. A panic
+    /// in `jobs` closes the queue.
     pub fn run<J: Send>(
         self,
         jobs: impl IntoIterator<Item = J>,
         work: impl Fn(usize, J) + Sync,
     ) -> io::Result<()> {
         let jobs = jobs.into_iter();
-
         thread::scope(|scope| {
             let (submit, queue) = bounded(self.capacity.get());
-
-            let mut workers = Vec::new();
+            let mut threads = Vec::new();
             for id in 1..=self.workers.get() {
                 let (queue, work) = (queue.clone(), &work);
                 let thread = thread::Builder::new().name(format!("worker {id}"));
                 let run = move || worker(id, queue, work);
-                workers.push(thread.spawn_scoped(scope, run)?);
+                threads.push(thread.spawn_scoped(scope, run)?);
             }
             drop(queue); // now only the workers hold this
 
             submit_all(jobs, submit);
 
-            // A join waits for all of a thread, a scope only for its closure.
-            let ended = workers.into_iter().map(ScopedJoinHandle::join);
-            ended
-                .fold(Ok(()), Result::and)
-                .unwrap_or_else(|panic| panic::resume_unwind(panic));
+            for thread in threads {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
             Ok(())
         })
     }
-}
-
-/// Submits every job, waiting while the queue is full. When this drops `submit`, the queue closes.
-fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
-    for job in jobs {
-        if submit.send(job).is_err() {
-            return; // every worker has ended
-        }
-    }
-}
-
-/// Works until the queue is closed and empty.
-fn worker<J>(id: usize, queue: Receiver<J>, work: impl Fn(usize, J)) {
-    for job in queue {
-        work(id, job);
-    }
-}
-
-/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
-/// than a short job takes.
-fn yield_while(is_empty: impl Fn() -> bool) {
-    let yields = (0..4).take_while(|_| is_empty());
-    yields.for_each(|_| thread::yield_now());
 }

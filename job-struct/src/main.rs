@@ -1,6 +1,7 @@
 //! The article's third pool: jobs of two kinds, each with a result of its own kind.
 
 mod any_job;
+#[macro_use]
 mod cli;
 
 use std::num::NonZeroUsize;
@@ -8,9 +9,10 @@ use std::thread;
 
 use any_job::{AnyHandle, AnyJob, new_job};
 use clap::Parser;
-use cli::{fail, say, seconds};
+use cli::seconds;
 use crossbeam::channel::bounded;
-use job_struct::{Lost, Pool};
+use job_struct::Pool;
+use oneshot::RecvError;
 
 /// Step 3: jobs that carry typed data and the way back for their result.
 #[derive(Parser)]
@@ -38,7 +40,7 @@ fn main() {
     };
 
     let work = |worker, (id, job)| {
-        say(format_args!("Worker {worker} processing job {id}"));
+        say!("Worker {worker} processing job {id}");
         thread::sleep(second);
         match job {
             AnyJob::Number(job) => job.complete(|number| number * 2),
@@ -50,7 +52,8 @@ fn main() {
         let (handles, pending) = bounded(capacity.get());
         let printer = move || {
             for (id, handle) in pending {
-                print_result(id, handle).unwrap_or_else(|lost| fail(lost));
+                print_result(id, handle)
+                    .unwrap_or_else(|error| fail!("job {id} was lost: {error}"));
             }
         };
         let jobs = (1..=flags.jobs).map(|id| {
@@ -63,16 +66,16 @@ fn main() {
         thread::Builder::new()
             .spawn_scoped(scope, printer)
             .and_then(|_printer| pool.run(jobs, work))
-            .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
+            .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
         drop(handles); // ends the printer, for which the scope waits
     });
-    say("All workers completed");
+    say!("All workers completed");
 }
 
-fn print_result(id: usize, handle: AnyHandle) -> Result<(), Lost> {
+fn print_result(id: usize, handle: AnyHandle) -> Result<(), RecvError> {
     match handle {
-        AnyHandle::Number(handle) => say(format_args!("Job {id} result: {}", handle.wait()?)),
-        AnyHandle::Text(handle) => say(format_args!("Job {id} result: {}", handle.wait()?)),
+        AnyHandle::Number(handle) => say!("Job {id} result: {}", handle.wait()?),
+        AnyHandle::Text(handle) => say!("Job {id} result: {}", handle.wait()?),
     }
     Ok(())
 }

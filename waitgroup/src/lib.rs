@@ -1,80 +1,18 @@
 #![doc = "[timeline]: ../../../waitgroup/timeline.svg"] // as seen from target/doc
 #![doc = include_str!("../README.md")]
 
-use std::io;
 use std::num::NonZeroUsize;
-use std::panic;
-use std::thread::{self, ScopedJoinHandle};
+use std::panic::resume_unwind;
+use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-/// A fixed number of worker threads on one shared queue of jobs.
-#[derive(Clone, Copy, Debug)]
-pub struct Pool {
-    /// Number of worker threads.
-    pub workers: NonZeroUsize,
-    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
-    /// for all of them is allocated at the start; too little memory is a panic or ends the program.
-    pub capacity: NonZeroUsize,
-}
-
-impl Pool {
-    /// Does `work` on every job, gives `read` the results as they come, and returns what it returns.
-    ///
-    /// `work` gets the worker's id, from 1, and the job. `read` runs on the calling thread; the
-    /// results end when the last worker does. When this returns, every job is done and every thread
-    /// has ended. If `read` leaves results unread, each worker ends when it has another one, and
-    /// the remaining jobs are dropped.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses to start a thread. No job has been started then.
-    ///
-    /// # Panics
-    ///
-    /// If `jobs`, `work` or `read` panics, with the same panic, once no job runs any more. A panic
-    /// in `work` ends one worker, and the others do the remaining jobs; without any other, the
-    /// remaining jobs are dropped as soon as `jobs` yields the next one or ends. A panic in `jobs`
-    /// closes the queue. After a panic in `read`, each worker ends with the next job that it does.
-    pub fn run<J: Send, R: Send, T>(
-        self,
-        jobs: impl IntoIterator<Item = J, IntoIter: Send>,
-        work: impl Fn(usize, J) -> R + Sync,
-        read: impl FnOnce(&mut dyn Iterator<Item = R>) -> T,
-    ) -> io::Result<T> {
-        let jobs = jobs.into_iter();
-
-        thread::scope(|scope| {
-            let (submit, queue) = bounded(self.capacity.get());
-            let (reply, results) = bounded(self.capacity.get());
-
-            let mut workers = Vec::new();
-            for id in 1..=self.workers.get() {
-                let (queue, reply, work) = (queue.clone(), reply.clone(), &work);
-                let thread = thread::Builder::new().name(format!("worker {id}"));
-                let run = move || worker(id, queue, reply, work);
-                workers.push(thread.spawn_scoped(scope, run)?);
-            }
-            drop(queue);
-            drop(reply); // now only the workers hold these
-
-            let thread = thread::Builder::new().name("submitter".into());
-            let submitter = thread.spawn_scoped(scope, move || submit_all(jobs, submit))?;
-
-            let results = std::iter::from_fn(move || {
-                yield_while(|| results.is_empty());
-                results.recv().ok() // `None` when the last worker has dropped its `reply`
-            });
-            let value = read(&mut results.fuse()); // drops `read`, and what it left unread
-
-            // A join waits for all of a thread, a scope only for its closure.
-            let ended = workers.into_iter().map(ScopedJoinHandle::join);
-            ended
-                .fold(Ok(()), Result::and)
-                .and(submitter.join())
-                .unwrap_or_else(|panic| panic::resume_unwind(panic));
-            Ok(value)
-        })
+/// Works until the queue is closed and empty, or the results are no longer read.
+fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(usize, J) -> R) {
+    for job in queue {
+        if reply.send(work(id, job)).is_err() {
+            return;
+        }
     }
 }
 
@@ -87,18 +25,67 @@ fn submit_all<J>(jobs: impl Iterator<Item = J>, submit: Sender<J>) {
     }
 }
 
-/// Works until the queue is closed and empty, or the results are no longer read.
-fn worker<J, R>(id: usize, queue: Receiver<J>, reply: Sender<R>, work: impl Fn(usize, J) -> R) {
-    for job in queue {
-        if reply.send(work(id, job)).is_err() {
-            return;
-        }
-    }
+/// A fixed number of worker threads on one shared queue of jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Number of worker threads.
+    pub workers: NonZeroUsize,
+    /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
+    /// for all of them is allocated at the start; too little memory is a panic or ends the program.
+    pub capacity: NonZeroUsize,
 }
 
-/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
-/// than a short job takes.
-fn yield_while(is_empty: impl Fn() -> bool) {
-    let yields = (0..4).take_while(|_| is_empty());
-    yields.for_each(|_| thread::yield_now());
+impl Pool {
+    /// Does `work` on every job, and gives `read` the results as they come.
+    ///
+    /// `work` gets the worker's id, from 1, and the job. `read` runs on the calling thread; the
+    /// results end when the last worker does. When this returns, every job is done and every thread
+    /// has ended. If `read` leaves results unread, each worker ends when it has another one, and the
+    /// remaining jobs are dropped when `jobs` yields the next one or ends.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses to start a thread. No job has been started then.
+    ///
+    /// # Panics
+    ///
+    /// If `jobs`, `work` or `read` panics, with the same panic, once no job runs any more. A panic
+    /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, the
+    /// remaining jobs are dropped when `jobs` yields the next one or ends. A panic in `jobs` closes
+    /// the queue. After a panic in `read`, each worker ends with the next job that it does.
+    pub fn run<J: Send, R: Send>(
+        self,
+        jobs: impl IntoIterator<Item = J, IntoIter: Send>,
+        work: impl Fn(usize, J) -> R + Sync,
+        read: impl FnOnce(&mut dyn Iterator<Item = R>),
+    ) -> io::Result<()> {
+        let jobs = jobs.into_iter();
+        thread::scope(|scope| {
+            let (submit, queue) = bounded(self.capacity.get());
+            let (reply, results) = bounded(self.capacity.get());
+            let mut threads = Vec::new();
+            for id in 1..=self.workers.get() {
+                let (queue, reply, work) = (queue.clone(), reply.clone(), &work);
+                let thread = thread::Builder::new().name(format!("worker {id}"));
+                let run = move || worker(id, queue, reply, work);
+                threads.push(thread.spawn_scoped(scope, run)?);
+            }
+            drop((queue, reply)); // now only the workers hold these
+
+            let thread = thread::Builder::new().name("submitter".into());
+            threads.push(thread.spawn_scoped(scope, move || submit_all(jobs, submit))?);
+
+            read(&mut results.iter().inspect(|_| {
+                if results.is_empty() {
+                    thread::yield_now(); // to be woken costs more than a short job
+                }
+            })); // the results end when the last worker has dropped its `reply`
+            drop(results); // workers that still have one learn that it is not read
+
+            for thread in threads {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
+            Ok(())
+        })
+    }
 }

@@ -1,12 +1,13 @@
 //! The article's second pool: the same jobs, and results that end by themselves.
 
+#[macro_use]
 mod cli;
 
 use std::num::NonZeroUsize;
 use std::thread;
 
 use clap::Parser;
-use cli::{fail, say, seconds};
+use cli::seconds;
 use waitgroup::Pool;
 
 /// Step 2: results that end by themselves when the last worker is done.
@@ -34,16 +35,16 @@ fn main() {
     };
 
     let work = |worker, job| {
-        say(format_args!("Worker {worker} processing job {job}"));
+        say!("Worker {worker} processing job {job}");
         thread::sleep(second);
         job * 2
     };
     let read = |results: &mut dyn Iterator<Item = usize>| {
         for result in results {
-            say(format_args!("Result: {result}"));
+            say!("Result: {result}");
         }
     };
 
     pool.run(1..=flags.jobs, work, read)
-        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
+        .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
 }
