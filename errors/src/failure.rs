@@ -1,18 +1,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-
-/// What the pool does after a job has failed or panicked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Do all other jobs.
-    Continue,
-    /// Start no other job, finish those in flight, and hand back the rest. A job that another worker
-    /// is taking from the queue at that moment is in flight.
-    Stop,
-}
 
 /// Why a job has no result.
 #[derive(Debug)]
@@ -46,17 +35,16 @@ impl<E: Error> Error for JobError<E> {
 pub(crate) fn contain<R, E>(work: impl FnOnce() -> Result<R, E>) -> Result<R, JobError<E>> {
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(JobError::Failed),
-        Err(payload) => {
-            let error = JobError::Panicked(message(&*payload).to_owned());
-            mem::forget(payload); // leaked: its destructor could panic again, and end the worker
-            Err(error)
-        }
+        Err(payload) => Err(JobError::Panicked(message(payload))),
     }
 }
 
 /// The text that `panic!` was called with.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref().copied());
-    text.unwrap_or("no message")
+fn message(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast() {
+        Ok(text) => *text, // a `String`
+        Err(payload) => payload
+            .downcast_ref::<&str>()
+            .map_or("no message".into(), ToString::to_string),
+    }
 }

@@ -1,16 +1,16 @@
 //! The article's pool with errors: every third job fails, and no other is lost.
 
+#[macro_use]
 mod cli;
 mod failed;
-mod unstarted;
 
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::{io, thread};
 
 use clap::Parser;
-use cli::{fail, note, say, seconds};
-use errors::{JobError, OnFailure, Pool};
+use cli::seconds;
+use errors::{JobError, Pool};
 use failed::Failed;
 
 /// Step 6: jobs that end in a result, be it a success, an error or a contained panic.
@@ -31,10 +31,6 @@ struct Flags {
     /// Number of a job that panics, in addition to the errors of the article
     #[arg(long, value_name = "N")]
     panic: Option<usize>,
-
-    /// Whether to do the other jobs after a job has failed or panicked
-    #[arg(long, value_name = "WHAT", default_value = "continue", value_parser = ["continue", "stop"])]
-    on_failure: String,
 }
 
 fn main() {
@@ -43,14 +39,10 @@ fn main() {
     let pool = Pool {
         workers: flags.workers,
         capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
-        on_failure: match flags.on_failure.as_str() {
-            "stop" => OnFailure::Stop,
-            _ => OnFailure::Continue,
-        },
     };
 
     let work = |_worker, &job: &usize| {
-        say(format_args!("Processing job {job}"));
+        say!("Processing job {job}");
         thread::sleep(second);
         assert!(flags.panic != Some(job), "a bug in job {job}");
         if job.is_multiple_of(3) {
@@ -60,20 +52,16 @@ fn main() {
         Ok(format!("Result of job {job}"))
     };
     let on_result = |(job, result): (_, Result<_, JobError<_>>)| match result {
-        Ok(result) => say(format_args!("Job {job} completed: {result}")),
+        Ok(result) => say!("Job {job} completed: {result}"),
         Err(error) => {
-            say(format_args!("Job {job} error: {error}"));
+            say!("Job {job} error: {error}");
             if let Some(cause) = error.source() {
-                note(format_args!("  because: {cause}"));
+                note!("  because: {cause}");
             }
         }
     };
 
-    let mut jobs = 1..=flags.jobs;
-    let unstarted = pool
-        .run(jobs.by_ref(), work, on_result)
-        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
-    say("All workers completed");
-
-    unstarted::print(unstarted.into_iter().chain(jobs));
+    pool.run(1..=flags.jobs, work, on_result)
+        .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
+    say!("All workers completed");
 }

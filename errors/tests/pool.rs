@@ -12,15 +12,14 @@ use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 use std::{fmt, iter, thread};
 
-use crossbeam::channel::{RecvTimeoutError, bounded, unbounded};
-use errors::{JobError, OnFailure, Pool};
+use crossbeam::channel::unbounded;
+use errors::{JobError, Pool};
 
-fn pool(workers: usize, capacity: usize, on_failure: OnFailure) -> Pool {
+fn pool(workers: usize, capacity: usize) -> Pool {
     let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
-        on_failure,
     }
 }
 
@@ -59,14 +58,6 @@ fn chain(error: &dyn Error) -> String {
     Vec::from_iter(chain.map(ToString::to_string)).join(" < ")
 }
 
-struct PanicsWhenDropped;
-
-impl Drop for PanicsWhenDropped {
-    fn drop(&mut self) {
-        panic!("a panic in a panic");
-    }
-}
-
 /// The text of the panic that `run` ends with.
 fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
@@ -82,7 +73,7 @@ fn one_worker_survives_all_that_can_become_of_a_job() {
         let (work, results) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let say = |lines: &Mutex<Vec<String>>, line| lines.lock().expect("no panic").push(line);
 
-        let unstarted = pool(1, 2, OnFailure::Continue)
+        pool(1, 2)
             .run(
                 1..=8,
                 |worker, &job| {
@@ -97,7 +88,6 @@ fn one_worker_survives_all_that_can_become_of_a_job() {
                         4 => panic!("text"),
                         5 => panic_any(String::from("owned text")),
                         6 => panic_any(6),
-                        7 => panic_any(PanicsWhenDropped),
                         _ => Ok(job * 2),
                     }
                 },
@@ -107,7 +97,6 @@ fn one_worker_survives_all_that_can_become_of_a_job() {
                 },
             )
             .expect("threads can be started");
-        assert_eq!(unstarted, []);
         [work, results]
             .map(|lines| lines.into_inner().expect("no panic").join("\n"))
             .join("\n")
@@ -127,7 +116,7 @@ fn one_worker_survives_all_that_can_become_of_a_job() {
     job 4: panicked: text
     job 5: panicked: owned text
     job 6: panicked: no message
-    job 7: panicked: no message
+    job 7: result 14
     job 8: result 16
     ");
 }
@@ -141,10 +130,9 @@ fn a_failure_and_a_panic_are_told_apart() {
             false => panic!("text"),
         };
         let on_result = |(_, result): (_, Result<(), _>)| results.push(result);
-        let unstarted = pool(1, 1, OnFailure::Continue)
+        pool(1, 1)
             .run([true, false], work, on_result)
             .expect("threads can be started");
-        assert_eq!(unstarted, []);
         results
     });
     insta::assert_debug_snapshot!(results, @r#"
@@ -163,210 +151,28 @@ fn a_failure_and_a_panic_are_told_apart() {
     "#);
 }
 
-/// Which jobs succeeded, which failed, and which were never started.
-type Outcomes = (Vec<usize>, Vec<usize>, Vec<usize>);
-
-/// Jobs 3, 7, 8, 13, 17, 18, ... fail. Of the jobs that the pool has not taken, those up to 1000 are
-/// counted as never started.
-fn outcomes(pool: Pool, jobs: impl Iterator<Item = usize> + Send + 'static) -> Outcomes {
+/// Jobs 3, 7, 8, 13, 17, 18, ... fail, and each comes back once, with its own result.
+#[test]
+fn every_job_comes_back_with_its_own_result() {
     let fails = |job| matches!(job % 10, 3 | 7 | 8);
-    with_deadline(move || {
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
-        let work = |_, &job: &usize| if fails(job) { Err(job) } else { Ok(job) };
-        let on_result = |(job, result)| match result {
-            Ok(same) => done.push((job, same)),
-            Err(JobError::Failed(same)) => failed.push((job, same)),
-            Err(JobError::Panicked(message)) => panic!("{message}"),
-        };
-        let mut jobs = jobs;
-        let mut unstarted = pool
-            .run(jobs.by_ref(), work, on_result)
-            .expect("threads can be started");
-        unstarted.extend(jobs.take_while(|&job| job < 1000));
-
-        for (job, same) in done.iter().chain(&failed) {
-            assert_eq!(job, same, "each job comes back with its own result");
-        }
-        let [done, failed] = [done, failed].map(|jobs| {
-            let mut jobs = Vec::from_iter(jobs.into_iter().map(|(job, _)| job));
-            jobs.sort_unstable();
-            jobs
-        });
-        assert!(done.iter().all(|&job| !fails(job)));
-        assert!(failed.iter().all(|&job| fails(job)));
-        (done, failed, unstarted)
-    })
-}
-
-fn merged(done: Vec<usize>, failed: Vec<usize>) -> Vec<usize> {
-    let mut jobs = [done, failed].concat();
-    jobs.sort_unstable();
-    jobs
-}
-
-const SIZES: [(usize, usize); 8] = [
-    (1, 1),
-    (1, 100),
-    (2, 1),
-    (2, 3),
-    (3, 2),
-    (3, 100),
-    (8, 1),
-    (8, 20),
-];
-
-/// Every job succeeded, failed, or comes back: in order, none lost, none twice.
-#[test]
-fn a_stopped_pool_loses_no_job() {
-    for _ in 0..5 {
-        for (workers, capacity) in SIZES {
-            let pool = pool(workers, capacity, OnFailure::Stop);
-            for jobs in [0, 1, 3, 4, 30, 100] {
-                let (done, failed, unstarted) = outcomes(pool, 0..jobs);
-                let stopped = !failed.is_empty();
-                assert_eq!(stopped, jobs > 3, "{pool:?}, {jobs} jobs");
-                let all = [merged(done, failed), unstarted].concat();
-                assert_eq!(all, Vec::from_iter(0..jobs), "{pool:?}, {jobs} jobs");
-            }
-            let (done, failed, unstarted) = outcomes(pool, 0..); // without end
-            let started = merged(done, failed);
-            let all = [started, unstarted].concat();
-            assert_eq!(all, Vec::from_iter(0..1000), "{pool:?}");
-        }
-    }
-}
-
-#[test]
-fn one_worker_stops_at_the_first_failure() {
-    for capacity in [1, 2, 3, 4, 5, 6, 7, 100] {
-        let pool = pool(1, capacity, OnFailure::Stop);
-        let (done, failed, unstarted) = outcomes(pool, 0..8);
-        assert_eq!(done, [0, 1, 2], "capacity {capacity}");
-        assert_eq!(failed, [3], "capacity {capacity}");
-        assert_eq!(unstarted, [4, 5, 6, 7], "capacity {capacity}");
-    }
-}
-
-/// Job 0 fails when jobs 1 and 2 have started, and these end when its failure has been read.
-#[test]
-fn a_stopped_pool_finishes_the_jobs_in_flight() {
-    for fail in [|| Err("job 0"), || panic!("job 0")] {
-        for capacity in [1, 2, 10] {
-            let (mut ended, unstarted) = with_deadline(move || {
-                let (everyone, mut ended) = (Barrier::new(3), Vec::new());
-                let (open, gate) = bounded(2);
-                let work = |_, &job: &usize| {
-                    if job < 3 {
-                        everyone.wait();
-                    }
-                    match job {
-                        0 => fail(),
-                        _ => gate.recv().map_err(|_| "the test holds the gate"),
-                    }
-                };
-                let on_result = |(job, result): (_, Result<(), _>)| {
-                    ended.push((job, result.is_ok()));
-                    if job == 0 {
-                        open.send(()).expect("job 1 has a gate");
-                        open.send(()).expect("job 2 has a gate");
-                    }
-                };
-                let mut jobs = 0..;
-                let mut unstarted = pool(3, capacity, OnFailure::Stop)
-                    .run(jobs.by_ref(), work, on_result)
-                    .expect("threads can be started");
-                unstarted.extend(jobs.take(5));
-                (ended, unstarted)
-            });
-            assert_eq!(ended[0], (0, false));
-            ended.sort_unstable();
-            assert_eq!(ended, [(0, false), (1, true), (2, true)]);
-            let following = Vec::from_iter(3..3 + unstarted.len());
-            assert_eq!(unstarted, following, "in order, and none is missing");
-        }
-    }
-}
-
-/// The failure is known before there is a second job. A worker is waiting for that job.
-#[test]
-fn a_stopped_pool_starts_no_job_that_comes_later() {
-    for workers in [1, 2, 3] {
-        let (started, unstarted) = with_deadline(move || {
-            let (failed, wait) = bounded::<()>(0);
-            let mut failed = Some(failed);
-            let later = iter::from_fn(move || {
-                _ = wait.recv(); // an error, once the failure has been read
-                Some("later")
-            });
-            let jobs = iter::once("now").chain(later);
-
-            let mut started = Vec::new();
-            let on_result = |(job, _): (_, Result<(), _>)| {
-                started.push(job);
-                failed = None;
+    for (workers, capacity) in [(1, 1), (2, 1), (2, 3), (3, 100), (8, 1)] {
+        let mut results = with_deadline(move || {
+            let mut results = Vec::new();
+            let work = |_, &job: &usize| if fails(job) { Err(job) } else { Ok(job) };
+            let on_result = |(job, result)| match result {
+                Ok(same) => results.push((job, same, false)),
+                Err(JobError::Failed(same)) => results.push((job, same, true)),
+                Err(JobError::Panicked(message)) => panic!("{message}"),
             };
-            let unstarted = pool(workers, 1, OnFailure::Stop)
-                .run(jobs, |_, _| Err("every job fails"), on_result)
+            pool(workers, capacity)
+                .run(0..100, work, on_result)
                 .expect("threads can be started");
-            (started, unstarted)
+            results
         });
-        assert_eq!(started, ["now"]);
-        assert_eq!(unstarted, ["later"]);
+        results.sort_unstable();
+        let expected = (0..100).map(|job| (job, job, fails(job)));
+        assert_eq!(results, Vec::from_iter(expected), "{workers}, {capacity}");
     }
-}
-
-/// One worker, and a callback that does not return before the pool has stopped: the results of the jobs
-/// before the failure fill all the room, so that no reader can learn of the failure.
-#[test]
-fn a_failure_stops_the_pool_before_anyone_learns_of_it() {
-    const ROOM: usize = 1000;
-    const FAILS: usize = 1 + ROOM; // the first result is being read, the others wait
-    let (ended, unstarted) = with_deadline(|| {
-        let (submitting, stopped) = bounded::<()>(0);
-        let (failing, fails) = bounded(1);
-        let jobs = (0..).inspect(move |&job| {
-            let _submitting = &submitting; // dropped with the jobs
-            if job == FAILS + 1 {
-                fails.recv().expect("the job before this one starts");
-            }
-            if job > FAILS {
-                thread::sleep(Duration::from_millis(1)); // asks `stop` once a millisecond
-            }
-        });
-        let work = |_, &job: &usize| {
-            if job == FAILS {
-                failing.send(()).expect("the jobs wait for this");
-                return Err("it fails");
-            }
-            Ok(())
-        };
-        let mut ended = 0;
-        let on_result = |_| {
-            if ended == 0 {
-                let end = stopped.recv_timeout(Duration::from_secs(9));
-                assert_eq!(end, Err(RecvTimeoutError::Disconnected));
-            }
-            ended += 1;
-        };
-        let capacity = ROOM;
-        let unstarted = pool(1, capacity, OnFailure::Stop)
-            .run(jobs, work, on_result)
-            .expect("threads can be started");
-        (ended, unstarted)
-    });
-    assert_eq!(ended, FAILS + 1);
-    assert_eq!(unstarted[0], FAILS + 1);
-}
-
-#[test]
-fn a_pool_that_continues_hands_back_no_job() {
-    let unstarted = with_deadline(|| {
-        let work = |_, _: &usize| Err::<(), _>("every job fails");
-        pool(2, 1, OnFailure::Continue)
-            .run(0..100, work, drop)
-            .expect("threads can be started")
-    });
-    assert_eq!(unstarted, []);
 }
 
 /// A scope alone would not wait for destructors of thread-locals.
@@ -392,7 +198,7 @@ fn every_thread_has_ended_when_run_returns() {
                 Ok::<_, ()>(())
             };
             let jobs = (0..3).inspect(|_| end_late(0)); // on the submitter's thread
-            pool(3, 1, OnFailure::Stop)
+            pool(3, 1)
                 .run(jobs, work, drop)
                 .expect("threads can be started");
             assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
@@ -403,17 +209,15 @@ fn every_thread_has_ended_when_run_returns() {
 /// The jobs in flight end, and no others start than those that the workers took before they noticed.
 #[test]
 fn a_panic_in_the_callback_ends_the_pool() {
-    for on_failure in [OnFailure::Continue, OnFailure::Stop] {
-        let (panic, started) = with_deadline(move || {
-            let started = AtomicUsize::new(0);
-            let on_result = |_| panic!("no more results, please");
-            let work = |_, _: &usize| Ok::<_, ()>(started.fetch_add(1, Relaxed));
-            let panic = panic_of(|| pool(3, 1, on_failure).run(0.., work, on_result));
-            (panic, started.into_inner())
-        });
-        assert_eq!(panic, "no more results, please");
-        assert!(started <= 1 + 1 + 3 + 3, "{started} jobs started");
-    }
+    let (panic, started) = with_deadline(|| {
+        let started = AtomicUsize::new(0);
+        let on_result = |_| panic!("no more results, please");
+        let work = |_, _: &usize| Ok::<_, ()>(started.fetch_add(1, Relaxed));
+        let panic = panic_of(|| pool(3, 1).run(0.., work, on_result));
+        (panic, started.into_inner())
+    });
+    assert_eq!(panic, "no more results, please");
+    assert!(started <= 1 + 1 + 3 + 3, "{started} jobs started");
 }
 
 #[test]
@@ -423,7 +227,7 @@ fn a_panic_in_the_jobs_closes_the_queue() {
         let jobs = (0..).inspect(|&job| assert!(job < 3, "no more jobs, please"));
         let work = |_, _: &usize| Ok::<_, ()>(());
         let on_result = |(job, _)| done.push(job);
-        let panic = panic_of(|| pool(1, 1, OnFailure::Stop).run(jobs, work, on_result));
+        let panic = panic_of(|| pool(1, 1).run(jobs, work, on_result));
         (panic, done)
     });
     assert_eq!(panic, "no more jobs, please");
@@ -441,22 +245,7 @@ fn a_panic_ends_the_pool_although_the_callback_owns_the_sender_of_the_jobs() {
             panic!("in the callback");
         };
         let work = |_, _: &usize| Ok::<_, ()>(());
-        panic_of(|| pool(2, 1, OnFailure::Continue).run(jobs, work, on_result))
+        panic_of(|| pool(2, 1).run(jobs, work, on_result))
     });
     assert_eq!(panic, "in the callback");
-}
-
-/// The jobs end when that sender is dropped, which is when the results have ended.
-#[test]
-fn a_stopped_pool_ends_although_the_callback_owns_the_sender_of_the_jobs() {
-    let unstarted = with_deadline(|| {
-        let (submit, jobs) = unbounded();
-        submit.send(1).expect("`jobs` is there");
-        let on_result = move |_| _ = &submit;
-        let work = |_, _: &usize| Err::<(), _>("every job fails");
-        pool(1, 1, OnFailure::Stop)
-            .run(jobs, work, on_result)
-            .expect("threads can be started")
-    });
-    assert_eq!(unstarted, []);
 }

@@ -9,8 +9,6 @@ pub struct Guarantees {
     pub panic: Panic,
     /// The outcome that the pool reports of a job that panicked, if any.
     pub panicked: Option<Outcome>,
-    /// Whether a failure or panic can end the pool.
-    pub stops_on_failure: bool,
     /// What stopping the pool does to the jobs that it has not started.
     pub stop: Stop,
     /// Whether it keeps to a rate.
@@ -46,7 +44,6 @@ impl Guarantees {
     pub const PLAIN: Self = Self {
         panic: Panic::Worker,
         panicked: None,
-        stops_on_failure: false,
         stop: Stop::Never,
         is_limited: false,
         scales: false,

@@ -11,10 +11,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use errors::OnFailure;
-
 use crate::pools::{Adapter, Event};
-use crate::script::{JobPanic, Outcome, Script};
+use crate::script::{JobPanic, Script};
 use crate::steps::Step;
 
 /// What a pool did.
@@ -135,7 +133,6 @@ impl Recorder {
         state.log.push((at, event));
         match event {
             Event::Started { job, .. } => state.latest = state.latest.max(job),
-            Event::Finished { job, .. } => state.released |= self.ends_pool(job),
             Event::Result { .. } => {
                 state.results += 1;
                 state.released |= state.results >= self.script.reads;
@@ -143,12 +140,6 @@ impl Recorder {
             Event::Stop => state.released = true,
             _ => {}
         }
-    }
-
-    /// Whether this job fails and its failure may end the pool.
-    fn ends_pool(&self, job: usize) -> bool {
-        let fails = self.script.job(job).outcome != Outcome::Done;
-        fails && self.script.on_failure == OnFailure::Stop
     }
 
     /// The run as it is now, without what happens while the threads or tasks that are `left` are counted.

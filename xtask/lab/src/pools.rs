@@ -274,26 +274,17 @@ pub fn dispatcher(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io
 
 /// Step 6.
 pub fn errors(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io::Result<()> {
-    let pool = errors::Pool {
-        workers: script.workers,
-        capacity: script.capacity,
-        on_failure: script.on_failure,
-    };
+    let (workers, capacity) = (script.workers, script.capacity);
+    let pool = errors::Pool { workers, capacity };
     let work = |worker, &job: &usize| harness.work(worker, job).result();
-    let mut jobs = 1..=jobs;
-    let taken = |&job: &usize| harness.record(Event::Submitted { job });
-    let unstarted = pool.run(jobs.by_ref().inspect(taken), work, |(job, result)| {
+    pool.run(taken(jobs, &harness), work, |(job, result)| {
         let outcome = match result {
             Ok(()) => Outcome::Done,
             Err(JobError::Failed(_)) => Outcome::Failed,
             Err(JobError::Panicked(_)) => Outcome::Panicked,
         };
         harness.record(Event::Result { job, outcome });
-    })?;
-    for job in unstarted.into_iter().chain(jobs) {
-        harness.record(Event::HandedBack { job });
-    }
-    Ok(())
+    })
 }
 
 /// Step 7.

@@ -5,8 +5,6 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use errors::OnFailure;
 use xtask::run::above_zero;
 
 use crate::script::{Job, Outcome, Script, When};
@@ -36,10 +34,6 @@ pub struct Scenario {
     #[arg(long, value_name = "N", value_parser = within::<usize>(1..=MAX_JOBS))]
     pub panic: Option<usize>,
 
-    /// Whether to do the other jobs after a job has failed or panicked: errors
-    #[arg(long, value_name = "WHAT", value_parser = on_failure())]
-    pub on_failure: Option<OnFailure>,
-
     /// How many jobs all workers together may start in one of the article's seconds, above 0: rate-limited
     #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = above_zero)]
     pub rate: Option<f64>,
@@ -68,6 +62,10 @@ pub struct Scenario {
     #[arg(skip)]
     pub duration: Duration,
 
+    /// Whether every third job fails.
+    #[arg(skip)]
+    pub third_fails: bool,
+
     /// The time between two submissions.
     #[arg(skip)]
     pub interval: Duration,
@@ -91,7 +89,7 @@ impl Scenario {
         timeout: None,
         fail: None,
         panic: None,
-        on_failure: None,
+        third_fails: false,
         rate: None,
         burst: None,
         pause: None,
@@ -151,8 +149,7 @@ impl Scenario {
             outcome: match Some(job) {
                 job if job == self.panic => Outcome::Panicked,
                 job if job == self.fail => Outcome::Failed,
-                // As in the article, where a pool says what a failure does.
-                _ if self.on_failure.is_some() && job.is_multiple_of(3) => Outcome::Failed,
+                _ if self.third_fails && job.is_multiple_of(3) => Outcome::Failed,
                 _ => Outcome::Done,
             },
             ..Job::default()
@@ -162,7 +159,6 @@ impl Scenario {
             max_workers: self.most_workers(),
             period: self.period().unwrap_or(Script::PLAIN.period),
             burst: self.burst.unwrap_or(Script::PLAIN.burst),
-            on_failure: self.on_failure.unwrap_or(OnFailure::Continue),
             jobs: (1..=self.total()).map(job).collect(),
             stop: stop.map(When::After),
             ..Script::PLAIN
@@ -194,7 +190,7 @@ impl Scenario {
                 })*
             };
         }
-        set!(workers jobs timeout fail panic on_failure rate burst pause min_workers max_workers bursts);
+        set!(workers jobs timeout fail panic rate burst pause min_workers max_workers bursts);
         steps.iter().try_for_each(check)?;
         Ok(steps)
     }
@@ -228,11 +224,4 @@ fn within<T: FromStr>(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<T
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     let number = text.parse().unwrap_or(f64::NAN);
     Duration::try_from_secs_f64(number).map_err(|_| "takes a number of seconds, 0 or more")
-}
-
-fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
-    PossibleValuesParser::new(["continue", "stop"]).map(|what| match what.as_str() {
-        "stop" => OnFailure::Stop,
-        _ => OnFailure::Continue,
-    })
 }

@@ -4,8 +4,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic;
 use std::time::Duration;
 
-use errors::OnFailure;
-
 use crate::guarantees::{Guarantees, Stop};
 
 /// The resolution of timers.
@@ -24,8 +22,6 @@ pub struct Script {
     pub period: Duration,
     /// For `rate-limited`, how many missed starts may be made up for at once.
     pub burst: NonZeroU32,
-    /// For `errors`, whether the first failure ends the pool.
-    pub on_failure: OnFailure,
     /// The jobs, in the order of submission. Their numbers start at 1.
     pub jobs: Vec<Job>,
     /// How many results are read: after that many, their receiver is dropped.
@@ -95,7 +91,6 @@ impl Script {
         capacity: NonZeroUsize::new(100).expect("100 is not 0"),
         period: Duration::from_secs(2),
         burst: NonZeroU32::MIN,
-        on_failure: OnFailure::Continue,
         jobs: Vec::new(),
         reads: usize::MAX,
         submitters: NonZeroUsize::MIN,

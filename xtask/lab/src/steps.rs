@@ -4,8 +4,6 @@ use std::env;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use errors::OnFailure;
-
 use crate::guarantees::{Guarantees, Panic, Stop};
 use crate::pools::{self, Adapter};
 use crate::scenario::Scenario;
@@ -82,13 +80,12 @@ pub const STEPS: [Step; 8] = [
         adapter: Adapter::Threads(pools::errors),
         scenario: Scenario {
             panic: Some(0), // none
-            on_failure: Some(OnFailure::Continue),
+            third_fails: true,
             ..Scenario::ARTICLE
         },
         guarantees: Guarantees {
             panic: Panic::Job,
             panicked: Some(Outcome::Panicked),
-            stops_on_failure: true,
             ..Guarantees::PLAIN
         },
     },

@@ -210,10 +210,7 @@ impl Conductor {
             self.stop_due = false;
             return recorder.record(due, Event::Stop);
         }
-        self.unfinished = match recorder.ends_pool(job) {
-            true => self.waiting.len() - usize::from(self.stop_due),
-            false => self.unfinished.saturating_sub(1),
-        };
+        self.unfinished = self.unfinished.saturating_sub(1);
         self.results_due = self.results_due.map(|due| due + 1);
         recorder.record(due, Event::Finished { worker, job });
     }

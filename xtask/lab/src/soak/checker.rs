@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use errors::OnFailure;
-
 use crate::guarantees::{Guarantees, Panic, Stop};
 use crate::harness::{Ended, Run};
 use crate::pools::{Adapter, Event};
@@ -39,7 +37,6 @@ pub fn check(step: &Step, script: &Script, run: &Run) -> Result<(), String> {
         latest: 0,
         refused: None,
         stopped: false,
-        failed: false,
     };
     for &(at, event) in &run.log {
         let checked = checker.event(event);
@@ -71,8 +68,6 @@ struct Checker<'a> {
     /// The last job that was handed back and had not been submitted.
     refused: Option<usize>,
     stopped: bool,
-    /// Whether a failure has ended the pool.
-    failed: bool,
 }
 
 /// What was seen of a job.
@@ -180,15 +175,11 @@ impl Checker<'_> {
         self.job(job)?.finished = true;
         let outcome = self.script.job(job).outcome;
         let panicked = outcome == Outcome::Panicked && self.guarantees.panic != Panic::Job;
-        let ends_pool =
-            self.guarantees.stops_on_failure && self.script.on_failure == OnFailure::Stop;
-        let failed = ends_pool && outcome != Outcome::Done;
-        self.failed |= failed;
 
         let seen = self.worker(worker)?;
         let in_flight = seen.in_flight.take();
         ensure! { in_flight == Some(job) => "worker {worker} had {in_flight:?}" }
-        seen.lost = panicked || failed;
+        seen.lost = panicked;
         Ok(())
     }
 
@@ -219,7 +210,7 @@ impl Checker<'_> {
             .count();
         let unread = results >= self.script.reads;
         let all_lost = panic == Panic::Worker && lost >= workers;
-        let back = self.failed || self.stopped && stop != Stop::Never;
+        let back = self.stopped && stop != Stop::Never;
         // The caller gets either the panic or the jobs that never started.
         let may_be_gone = unread || all_lost || back && job_panic;
         for (job, seen) in (1..).zip(&self.jobs) {

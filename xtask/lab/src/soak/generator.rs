@@ -3,7 +3,6 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use errors::OnFailure;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -76,7 +75,6 @@ pub fn script(guarantees: &Guarantees, seed: u64) -> Script {
             _ => period.min(MILLISECOND * 100), // no job would ever start, nor end such a pool
         },
         burst: NonZeroU32::MIN.saturating_add(dice.pick([0, 1, 9])),
-        on_failure: dice.pick([OnFailure::Continue, OnFailure::Stop]),
         jobs,
         reads: match dice.one_in(16) {
             true => dice.up_to(count),

@@ -4,8 +4,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::Range;
 use std::time::Duration;
 
-use errors::OnFailure;
-
 use crate::script::{Job, MILLISECOND, Outcome, Script, When};
 
 /// The simplest script found that still fails. Tries one change after another, until none is left that keeps it failing.
@@ -73,7 +71,7 @@ const JOBS: [fn(&mut Job); 6] = [
 ];
 
 /// What can be simpler in the settings.
-const SETTINGS: [fn(&mut Script); 9] = [
+const SETTINGS: [fn(&mut Script); 8] = [
     |script| script.workers = NonZeroUsize::MIN,
     |script| script.workers = NonZeroUsize::new(script.workers.get() / 2).unwrap_or(script.workers),
     |script| script.max_workers = script.workers,
@@ -81,6 +79,5 @@ const SETTINGS: [fn(&mut Script); 9] = [
     |script| (script.period, script.burst) = (MILLISECOND, NonZeroU32::MIN),
     |script| script.reads = usize::MAX,
     |script| script.submitters = NonZeroUsize::MIN,
-    |script| script.on_failure = OnFailure::Continue,
     |script| script.stop = script.stop.map(|_| When::After(Duration::ZERO)),
 ];

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use errors::OnFailure;
 use xtask::steps::STEPS;
 
 use crate::harness::Run;
@@ -208,7 +207,7 @@ impl Picture {
             Some(list(bars.map(|bar| bar.number)))
         };
         let late = timeout.map_or("Ended after stop", |_| "Ended after cancel");
-        let hands_back = timeout.is_some() || scenario.on_failure == Some(OnFailure::Stop);
+        let hands_back = timeout.is_some();
         let jobs = BTreeSet::from_iter(1..=scenario.total());
         let started = BTreeSet::from_iter(bars().map(|bar| bar.number));
         let new = &(&jobs - &started) - &handed_back;
@@ -258,8 +257,6 @@ fn caption(scenario: &Scenario) -> String {
     let there_is = |job: &usize| (1..=scenario.total()).contains(job);
     let fail = scenario.fail.filter(there_is);
     let panic = scenario.panic.filter(there_is);
-    let on_failure = scenario.on_failure;
-    let stops = on_failure == Some(OnFailure::Stop);
     let parts = [
         Some(workers),
         Some(jobs),
@@ -268,10 +265,9 @@ fn caption(scenario: &Scenario) -> String {
         rate.map(|rate| format!("at most {rate} started a second")),
         pause.map(|pause| format!("none for {} after half of them", seconds(pause))),
         timeout.map(|time| format!("cancelled after {}", seconds(time))),
-        on_failure.map(|_| "every third fails".into()),
+        scenario.third_fails.then(|| "every third fails".into()),
         fail.map(|job| format!("job {job} fails")),
         panic.map(|job| format!("job {job} panics")),
-        stops.then(|| "the first failure stops it".into()),
     ];
     Vec::from_iter(parts.into_iter().flatten()).join(", ")
 }

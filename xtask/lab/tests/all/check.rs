@@ -3,7 +3,6 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use errors::OnFailure;
 use lab::guarantees::Stop;
 use lab::harness::{Ended, Run, Time, play};
 use lab::pools::Event;
@@ -247,29 +246,12 @@ fn no_job_is_lost() {
 }
 
 #[test]
-fn a_failure_may_stop_it_all() {
+fn a_failure_stops_nothing() {
     let outcomes = [Failed, Done];
     let log = [start(1, 1), finish(1, 1), result(1, Failed), back(2)];
-    let stop = |script: &mut Script| script.on_failure = OnFailure::Stop;
-    Test::new("errors", &outcomes, &log).script(stop).right();
     Test::new("errors", &outcomes, &log).wrong("job 2 was lost");
-    Test::new("errors", &outcomes, &log[..3])
-        .script(stop)
-        .wrong("job 2 was lost");
-    Test::new(
-        "errors",
-        &[Done; 2],
-        &[&done(1, 1)[..], &[back(2)]].concat(),
-    )
-    .script(stop)
-    .wrong("job 2 was lost");
-
     let goes_on = [&log[..3], &done(1, 2)].concat();
     Test::new("errors", &outcomes, &goes_on).right();
-    Test::new("errors", &outcomes, &goes_on)
-        .script(stop)
-        .wrong("worker 1, which had ended, started job 2");
-    Test::new("basic", &outcomes, &goes_on).script(stop).right(); // it does not look at results
 }
 
 #[test]
@@ -461,10 +443,9 @@ fn jobs_wait_for_each_other() {
         |run: &Run, is: fn(&Event) -> bool| run.log.iter().position(|(_, event)| is(event));
     let second_ends = |event: &Event| matches!(event, Event::Finished { job: 2, .. });
     let third_starts = |event: &Event| matches!(event, Event::Started { job: 3.., .. });
-    let changes: [fn(&mut Script); 3] = [
+    let changes: [fn(&mut Script); 2] = [
         |_| {},
         |script| script.jobs[0].outcome = Failed, // which ends nothing
-        |script| script.on_failure = OnFailure::Stop, // but none fails
     ];
     for step in STEPS {
         for change in changes {
@@ -480,10 +461,6 @@ fn jobs_wait_for_each_other() {
 /// The job that they wait for may never start then.
 #[test]
 fn jobs_wait_no_longer_once_the_pool_may_have_ended() {
-    observed("errors", |script| {
-        script.on_failure = OnFailure::Stop;
-        script.jobs[0].outcome = Failed;
-    });
     observed("waitgroup", |script| {
         script.reads = 1; // then the other worker ends, long before the last job
         script.jobs.resize(100, Job::default());

@@ -47,7 +47,7 @@ fn every_step_has_the_common_flags_and_its_own() {
     job-struct: --jobs <N> --speed <X> --workers <N>
     cancellation: --jobs <N> --speed <X> --timeout <SECONDS> --workers <N>
     dispatcher: --fail <N> --jobs <N> --speed <X> --workers <N>
-    errors: --jobs <N> --on-failure <WHAT> --panic <N> --speed <X> --workers <N>
+    errors: --jobs <N> --panic <N> --speed <X> --workers <N>
     rate-limited: --burst <N> --jobs <N> --pause <SECONDS> --rate <JOBS_PER_SECOND> --speed <X> --workers <N>
     dynamic: --bursts <N> --jobs <N> --load <LOAD> --max-workers <N> --min-workers <N> --seed <N> --speed <X>
     ");
@@ -94,7 +94,6 @@ fn what_a_flag_does_not_take_is_refused_by_name() {
             "--panic",
             &["18446744073709551616", "-1", "1.5", "some", ""],
         ),
-        ("--on-failure", &["wait", "STOP", ""]),
         ("--seed", &["-1", "18446744073709551616", "x", ""]),
     ];
     for step in &STEPS {

@@ -264,7 +264,7 @@ fn a_stuck_pool_is_found() {
     insta::assert_snapshot!(said, @r"
     dynamic, seed 0: the pool is stuck for 50ms
     with this script, shrunk from that of the seed:
-    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, on_failure: Continue, jobs: [], reads: 18446744073709551615, submitters: 1, stop: Some(After(0ns)) }
+    Script { workers: 1, max_workers: 1, capacity: 1, period: 1ms, burst: 1, jobs: [], reads: 18446744073709551615, submitters: 1, stop: Some(After(0ns)) }
     again: cargo xtask soak --seed 0 dynamic
     ");
 }

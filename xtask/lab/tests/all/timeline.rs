@@ -201,7 +201,6 @@ fn flags_take_what_they_say_and_no_more() {
         ("rate-limited", "--pause", "0 2.5", "-1 inf"),
         ("dispatcher", "--fail", "1 10000", "0 10001"),
         ("errors", "--panic", "1 10000", "0 10001"),
-        ("errors", "--on-failure", "continue stop", "wait"),
         ("dynamic", "--min-workers", "1 10", "0 11"),
         ("dynamic", "--max-workers", "2 1000", "1 1001"),
         ("dynamic", "--bursts", "0 500", "501"), // of 20 jobs
