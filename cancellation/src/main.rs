@@ -1,5 +1,6 @@
 //! The article's cancellation: a job each half second, and a timeout while the last ones are in flight.
 
+#[macro_use]
 mod cli;
 mod interrupt;
 mod unstarted;
@@ -9,7 +10,7 @@ use std::pin::pin;
 
 use cancellation::{Pool, Submitter};
 use clap::Parser;
-use cli::{say, seconds};
+use cli::seconds;
 use tokio::select;
 use tokio::time::sleep;
 
@@ -48,29 +49,30 @@ async fn main() {
     let submit_all = async |submitter: Submitter<usize>| {
         for job in jobs.by_ref() {
             let submitted = submitter.submit(job).await;
-            submitted.inspect_err(|_| say("Producer stopping due to context cancellation"))?;
-            say(format_args!("Sent job {job}"));
+            submitted.inspect_err(|_| say!("Producer stopping due to context cancellation"))?;
+            say!("Sent job {job}");
             cancel.run_until_cancelled(sleep(second / 2)).await;
         }
-        say("All jobs sent, closing channel");
+        say!("All jobs sent, closing channel");
         Ok(())
     };
     let work = move |worker, job| async move {
-        say(format_args!("Worker {worker} processing job {job}"));
+        say!("Worker {worker} processing job {job}");
         sleep(second).await;
         job * 2
     };
-    let on_result = |result| say(format_args!("Result: {result}"));
+    let on_result = |result| say!("Result: {result}");
+    let observe = |event| say!("{event}");
 
     let unstarted = {
-        let mut run = pin!(pool.run(cancel.clone(), submit_all, work, on_result, say));
+        let mut run = pin!(pool.run(cancel.clone(), submit_all, work, on_result, observe));
         select! {
             biased; // a run that has ended needs no cancel
             unstarted = &mut run => unstarted,
             () = sleep(seconds(flags.timeout / flags.speed)) => { cancel.cancel(); run.await }
         }
     };
-    say("Worker pool shut down");
+    say!("Worker pool shut down");
 
     unstarted::print(unstarted.into_iter().chain(jobs));
     interrupt::exit_if_cancelled(&interrupt);

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::future::pending;
 use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -590,29 +589,6 @@ async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expec
     assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
     sleep(MILLISECOND).await; // the workers have been aborted: now they end
     assert_eq!(alive_tasks(), 0);
-}
-
-/// The workers are in a runtime of their own. Job 1 is in flight when it shuts down.
-#[test]
-fn when_the_runtime_shuts_down_run_returns_the_jobs_that_never_started() {
-    let workers = several_threads();
-    let (starter, started) = mpsc::channel();
-    let work = move |_, job| {
-        starter.send(job).expect("the test keeps the receiver");
-        pending::<()>()
-    };
-    let cancel = CancellationToken::new();
-    let mut run = pin!(pool(1, 10).run(cancel, submit_all(1..=3), work, drop, |_| {}));
-    let entered = workers.enter();
-    poll_once(run.as_mut());
-    drop(entered);
-    let first = started.recv_timeout(60 * SECOND);
-    assert_eq!(first.expect("it starts within a minute"), 1);
-    workers.shutdown_background();
-
-    let run = async { timeout(60 * SECOND, run).await };
-    let unstarted = several_threads().block_on(run);
-    assert_eq!(unstarted.expect("it ends within a minute"), [2, 3]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The article's rate limit: 3 workers that together start 2 jobs a second.
 
+#[macro_use]
 mod cli;
 mod interrupt;
 mod unstarted;
@@ -7,7 +8,7 @@ mod unstarted;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use clap::Parser;
-use cli::{say, seconds};
+use cli::seconds;
 use rate_limited::{Limiter, Pool, Submitter};
 use tokio::time::sleep;
 
@@ -64,11 +65,11 @@ async fn main() {
         Ok(())
     };
     let work = move |worker, job| async move {
-        say(format_args!("Worker {worker} processing job {job}"));
+        say!("Worker {worker} processing job {job}");
         sleep(second / 10).await;
         job * 2
     };
-    let on_result = |result| say(format_args!("Result: {result}"));
+    let on_result = |result| say!("Result: {result}");
 
     let unstarted = pool
         .run(cancel.clone(), limiter, submit_all, work, on_result)

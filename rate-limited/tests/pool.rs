@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::future::pending;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -477,28 +476,6 @@ async fn jobs_wait_outside_the_workers() {
     assert_eq!(ended.await, "the look");
 }
 
-/// `work` is called while the worker holds the gate, so that no other one can be faster.
-#[test]
-fn on_several_threads_jobs_start_in_the_order_of_the_queue() {
-    several_threads().block_on(async {
-        for (period, burst) in [(Duration::ZERO, 1), (100 * MICROSECOND, 22)] {
-            let started = Arc::new(Mutex::new(Vec::new()));
-            let starts = started.clone();
-            let work = move |_, job| {
-                starts.lock().expect("no test panics with it").push(job);
-                async {}
-            };
-            let cancel = CancellationToken::new();
-            let jobs = submit_all(0..5000);
-            let run = pool(8, 100).run(cancel, limiter(period, burst), jobs, work, drop);
-            let unstarted = timeout(60 * SECOND, run).await;
-            assert_eq!(unstarted.expect("it ends within a minute"), []);
-            let started = started.lock().expect("no test panics with it");
-            assert!(started.iter().copied().eq(0..5000), "{started:?}");
-        }
-    });
-}
-
 /// On several threads a worker that is taking a job at the moment of the cancel may start it.
 #[test]
 fn on_several_threads_a_cancel_loses_no_job() {
@@ -530,7 +507,8 @@ fn on_several_threads_a_cancel_loses_no_job() {
             let run = timeout(60 * SECOND, run);
             let unstarted = run.await.expect("it ends within a minute");
 
-            let (started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
+            let (mut started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
+            started.sort_unstable();
             let late = late.into_iter().filter(|&late| late).count();
             assert!(
                 late <= 4,
@@ -641,30 +619,6 @@ async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expec
     assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
     sleep(MILLISECOND).await; // the workers have been aborted: now they end
     assert_eq!(alive_tasks(), 0);
-}
-
-/// The workers are in a runtime of their own. Job 1 is in flight when it shuts down.
-#[test]
-fn when_the_runtime_shuts_down_run_returns_the_jobs_that_never_started() {
-    let workers = several_threads();
-    let (starter, started) = mpsc::channel();
-    let work = move |_, job| {
-        starter.send(job).expect("the test keeps the receiver");
-        pending::<()>()
-    };
-    let cancel = CancellationToken::new();
-    let jobs = submit_all(1..=3);
-    let mut run = pin!(pool(1, 10).run(cancel, unlimited(), jobs, work, drop));
-    let entered = workers.enter();
-    poll_once(run.as_mut());
-    drop(entered);
-    let first = started.recv_timeout(60 * SECOND);
-    assert_eq!(first.expect("it starts within a minute"), 1);
-    workers.shutdown_background();
-
-    let run = async { timeout(60 * SECOND, run).await };
-    let unstarted = several_threads().block_on(run);
-    assert_eq!(unstarted.expect("it ends within a minute"), [2, 3]);
 }
 
 /// Without a limit nothing waits. Otherwise tokio says what is missing.
