@@ -1,37 +1,21 @@
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use crate::Task;
+use crate::{Refused, Task};
 
-/// Decides which worker gets which task. One of its two lists is always empty: no worker is free while
-/// a task waits.
+/// Decides which worker gets which task. No worker is free while a task waits, and no submitter waits
+/// while the queue has room.
 pub(crate) struct Dispatcher {
     capacity: usize,
     /// Tasks that wait for a worker, the first submitted first.
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<Task>,
+    /// Submitters that wait for room in the queue, the first first: the task of each, and the sender
+    /// that tells it that its task is in the queue.
+    submitters: VecDeque<(Task, oneshot::Sender<()>)>,
     /// For each worker that waits for a task, the sender to its inbox, the longest free first. `None`
     /// once the queue is closed: a worker that finds it empty then ends.
     free: Option<VecDeque<oneshot::Sender<Task>>>,
-}
-
-/// A task in the queue.
-struct Waiting {
-    task: Task,
-    /// While the queue is full, a submitter leaves its task beyond the capacity and waits until this
-    /// is dropped.
-    room: Option<oneshot::Sender<Infallible>>,
-}
-
-impl fmt::Debug for Dispatcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatcher")
-            .field("queue", &self.queue.len())
-            .field("free", &self.free.as_ref().map(VecDeque::len))
-            .finish_non_exhaustive()
-    }
 }
 
 impl Dispatcher {
@@ -39,6 +23,7 @@ impl Dispatcher {
         Self {
             capacity: capacity.get(),
             queue: VecDeque::new(),
+            submitters: VecDeque::new(),
             free: Some(VecDeque::new()),
         }
     }
@@ -52,28 +37,28 @@ impl Dispatcher {
             let sent = to_worker.send(task);
             sent.expect("a free worker keeps its inbox until a task comes");
         } else if self.queue.len() < self.capacity {
-            self.queue.push_back(Waiting { task, room: None });
+            self.queue.push_back(task);
         } else {
             return Err(Refused::Full(task));
         }
         Ok(())
     }
 
-    /// Appends the task although the queue is full. It has a place as soon as the receiver that this
-    /// returns is disconnected.
-    pub fn submit_beyond_capacity(&mut self, task: Task) -> oneshot::Receiver<Infallible> {
-        let (room, has_room) = oneshot::channel();
-        let room = Some(room);
-        self.queue.push_back(Waiting { task, room });
-        has_room
+    /// Keeps the task of a submitter until the queue has room. The receiver tells when.
+    pub fn wait_for_room(&mut self, task: Task) -> oneshot::Receiver<()> {
+        let (has_room, room) = oneshot::channel();
+        self.submitters.push_back((task, has_room));
+        room
     }
 
-    /// Takes the first task of the queue for a worker that is done. If the queue is empty, gives the worker
-    /// an inbox, to which its next task will come.
+    /// Takes the first task of the queue for a worker that is done, which makes room for the task of the
+    /// first submitter that waits. If the queue is empty, gives the worker an inbox, to which its next
+    /// task will come.
     pub fn next(&mut self) -> Result<Task, oneshot::Receiver<Task>> {
-        if let Some(Waiting { task, .. }) = self.queue.pop_front() {
-            if let Some(first_beyond) = self.queue.get_mut(self.capacity - 1) {
-                first_beyond.room = None;
+        if let Some(task) = self.queue.pop_front() {
+            if let Some((task, has_room)) = self.submitters.pop_front() {
+                self.queue.push_back(task);
+                has_room.send(()).expect("the submitter waits for this");
             }
             return Ok(task);
         }
@@ -90,30 +75,12 @@ impl Dispatcher {
     }
 }
 
-/// The pool did not take a task. This is the task.
-pub enum Refused {
-    /// The queue is full.
-    Full(Task),
-    /// The pool has stopped.
-    Stopped(Task),
-}
-
-impl fmt::Debug for Refused {
+impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Stopped(_) => "Stopped(..)",
-        })
+        f.debug_struct("Dispatcher")
+            .field("queue", &self.queue.len())
+            .field("submitters", &self.submitters.len())
+            .field("free", &self.free.as_ref().map(VecDeque::len))
+            .finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "the queue is full",
-            Self::Stopped(_) => "the pool has stopped",
-        })
-    }
-}
-
-impl Error for Refused {}

@@ -5,53 +5,117 @@ mod dispatcher;
 mod event;
 mod task;
 
-use std::io;
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::{fmt, io};
 
 use dispatcher::Dispatcher;
 
-pub use dispatcher::Refused;
 pub use event::Event;
 pub use task::{Task, TaskError};
 
-/// A fixed number of worker threads, and a dispatcher that gives each task to one of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Pool {
-    /// Number of worker threads.
-    pub workers: NonZeroUsize,
-    /// Number of tasks that may wait in the queue.
-    pub capacity: NonZeroUsize,
+/// Runs tasks until the queue is closed and empty.
+fn worker(id: usize, dispatcher: &Mutex<Dispatcher>, observe: impl Fn(Event)) {
+    let observe = |event| {
+        _ = task::contain(|| observe(event)); // an error: its own panic, which ends no worker
+    };
+
+    while let Some(task) = next_task(dispatcher) {
+        observe(Event::Processing { worker: id });
+        if let Err(error) = task::contain(task).flatten() {
+            observe(Event::Failed { worker: id, error });
+        }
+    }
+    observe(Event::Stopping { worker: id });
 }
 
-impl Pool {
-    /// Starts the workers.
-    ///
-    /// `observe` runs on their threads, and gets the errors and panics of tasks as [`Event::Failed`].
-    /// They may come from several workers at once. If it panics, that event is lost and nothing else.
+/// Takes the next task, waiting while there is none: none once the queue is closed and empty.
+fn next_task(dispatcher: &Mutex<Dispatcher>) -> Option<Task> {
+    let next = lock(dispatcher).next();
+    match next {
+        Ok(task) => Some(task),
+        Err(inbox) => {
+            if !inbox.has_message() {
+                thread::yield_now(); // to be woken costs more than a short task
+            }
+            inbox.recv().ok()
+        }
+    }
+}
+
+fn lock(dispatcher: &Mutex<Dispatcher>) -> MutexGuard<'_, Dispatcher> {
+    let dispatcher = dispatcher.lock();
+    dispatcher.expect("nothing panics while it holds this lock")
+}
+
+/// Submits tasks to a pool, and gets them back once it has stopped.
+#[derive(Clone, Debug)]
+pub struct Submitter {
+    dispatcher: Arc<Mutex<Dispatcher>>,
+}
+
+impl Submitter {
+    /// Submits a task, waiting while the queue is full.
     ///
     /// # Errors
     ///
-    /// If the system refuses to start a thread. Those started before it have ended then.
-    pub fn start(
-        self,
-        observe: impl Fn(Event) + Clone + Send + 'static,
-    ) -> io::Result<RunningPool> {
-        let dispatcher = Arc::new(Mutex::new(Dispatcher::new(self.capacity)));
-        let mut pool = RunningPool {
-            submitter: Submitter { dispatcher },
-            workers: Vec::new(),
+    /// [`Refused::Stopped`], with the task.
+    pub fn submit(&self, task: Task) -> Result<(), Refused> {
+        let mut dispatcher = lock(&self.dispatcher);
+        let task = match dispatcher.try_submit(task) {
+            Err(Refused::Full(task)) => task,
+            done => return done,
         };
-        for id in 1..=self.workers.get() {
-            let (dispatcher, observe) = (pool.submitter.dispatcher.clone(), observe.clone());
-            let thread = thread::Builder::new().name(format!("worker {id}"));
-            let run = move || worker(id, &dispatcher, observe);
-            pool.workers.push(thread.spawn(run)?); // an error drops `pool`, which stops it
+        let room = dispatcher.wait_for_room(task);
+        drop(dispatcher);
+        if !room.has_message() {
+            thread::yield_now(); // to be woken costs more than a short task
         }
-        Ok(pool)
+        room.recv()
+            .expect("workers run until the queue and its submitters are done");
+        Ok(())
+    }
+
+    /// Submits a task unless the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the task. It is not `Sync`, as the task is not, so a task that uses `?` here
+    /// keeps the message only: `submitter.try_submit(task).map_err(|refused| refused.to_string())?`
+    pub fn try_submit(&self, task: Task) -> Result<(), Refused> {
+        lock(&self.dispatcher).try_submit(task)
     }
 }
+
+/// The pool did not take a task. This is the task.
+pub enum Refused {
+    /// The queue is full.
+    Full(Task),
+    /// The pool has stopped.
+    Stopped(Task),
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Stopped(_) => "Stopped(..)",
+        })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the queue is full",
+            Self::Stopped(_) => "the pool has stopped",
+        })
+    }
+}
+
+impl Error for Refused {}
 
 /// A pool that has been started. Dropping it stops it.
 #[derive(Debug)]
@@ -112,74 +176,39 @@ impl Drop for RunningPool {
     }
 }
 
-/// Submits tasks to a pool, and gets them back once it has stopped.
-#[derive(Clone, Debug)]
-pub struct Submitter {
-    dispatcher: Arc<Mutex<Dispatcher>>,
+/// A fixed number of worker threads, and a dispatcher that gives each task to one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Number of worker threads.
+    pub workers: NonZeroUsize,
+    /// Number of tasks that may wait in the queue.
+    pub capacity: NonZeroUsize,
 }
 
-impl Submitter {
-    /// Submits a task, waiting while the queue is full.
+impl Pool {
+    /// Starts the workers.
+    ///
+    /// `observe` runs on their threads, and gets the errors and panics of tasks as [`Event::Failed`].
+    /// They may come from several workers at once. If it panics, that event is lost and nothing else.
     ///
     /// # Errors
     ///
-    /// [`Refused::Stopped`], with the task.
-    pub fn submit(&self, task: Task) -> Result<(), Refused> {
-        let mut dispatcher = lock(&self.dispatcher);
-        let task = match dispatcher.try_submit(task) {
-            Err(Refused::Full(task)) => task,
-            submitted_or_stopped => return submitted_or_stopped,
+    /// If the system refuses to start a thread. Those started before it have ended then.
+    pub fn start(
+        self,
+        observe: impl Fn(Event) + Clone + Send + 'static,
+    ) -> io::Result<RunningPool> {
+        let dispatcher = Arc::new(Mutex::new(Dispatcher::new(self.capacity)));
+        let mut pool = RunningPool {
+            submitter: Submitter { dispatcher },
+            workers: Vec::new(),
         };
-        let has_room = dispatcher.submit_beyond_capacity(task);
-        drop(dispatcher);
-        yield_while(|| !has_room.is_closed());
-        _ = has_room.recv(); // disconnected: there is room
-        Ok(())
-    }
-
-    /// Submits a task unless the queue is full.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with the task.
-    pub fn try_submit(&self, task: Task) -> Result<(), Refused> {
-        lock(&self.dispatcher).try_submit(task)
-    }
-}
-
-/// Runs tasks until the queue is closed and empty.
-fn worker(id: usize, dispatcher: &Mutex<Dispatcher>, observe: impl Fn(Event)) {
-    let observe = |event| _ = task::contain(|| observe(event));
-
-    while let Some(task) = next_task(dispatcher) {
-        observe(Event::Processing { worker: id });
-        if let Err(error) = task::contain(task).flatten() {
-            observe(Event::Failed { worker: id, error });
+        for id in 1..=self.workers.get() {
+            let (dispatcher, observe) = (pool.submitter.dispatcher.clone(), observe.clone());
+            let thread = thread::Builder::new().name(format!("worker {id}"));
+            let run = move || worker(id, &dispatcher, observe);
+            pool.workers.push(thread.spawn(run)?); // an error drops `pool`, which stops it
         }
+        Ok(pool)
     }
-    observe(Event::Stopping { worker: id });
-}
-
-/// Takes the next task, waiting while there is none: none once the queue is closed and empty.
-fn next_task(dispatcher: &Mutex<Dispatcher>) -> Option<Task> {
-    let next = lock(dispatcher).next();
-    match next {
-        Ok(task) => Some(task),
-        Err(inbox) => {
-            yield_while(|| !inbox.has_message());
-            inbox.recv().ok()
-        }
-    }
-}
-
-fn lock(dispatcher: &Mutex<Dispatcher>) -> MutexGuard<'_, Dispatcher> {
-    let dispatcher = dispatcher.lock();
-    dispatcher.expect("nothing panics while it holds this lock")
-}
-
-/// Yields to other threads a few times while `is_empty`: a thread that sleeps costs more to wake
-/// than a short job takes.
-fn yield_while(is_empty: impl Fn() -> bool) {
-    let yields = (0..4).take_while(|_| is_empty());
-    yields.for_each(|_| thread::yield_now());
 }

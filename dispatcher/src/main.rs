@@ -1,12 +1,13 @@
 //! The article's dispatcher: 10 tasks of a second each on 3 workers, stopped after 5 seconds.
 
+#[macro_use]
 mod cli;
 
 use std::num::NonZeroUsize;
 use std::thread;
 
 use clap::Parser;
-use cli::{fail, say, seconds};
+use cli::seconds;
 use dispatcher::Pool;
 
 /// Step 5: a pool to hold, whose dispatcher gives each task to the worker that has been free longest.
@@ -38,12 +39,12 @@ fn main() {
     };
 
     let pool = pool
-        .start(say)
-        .unwrap_or_else(|error| fail(format_args!("cannot start a thread: {error}")));
+        .start(|event| say!("{event}"))
+        .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
 
     for id in 1..=flags.jobs {
         pool.submit(Box::new(move || {
-            say(format_args!("Executing task {id}"));
+            say!("Executing task {id}");
             thread::sleep(second);
             match flags.fail {
                 Some(failing) if failing == id => Err(format!("task {id} failed").into()),
@@ -54,5 +55,5 @@ fn main() {
     thread::sleep(seconds(5.0 / flags.speed));
 
     pool.stop();
-    say("Worker pool stopped");
+    say!("Worker pool stopped");
 }
