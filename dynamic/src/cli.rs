@@ -1,10 +1,9 @@
 //! What every program needs for its command line and its output. The same file in each step.
 
-use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use std::{env, process};
+use std::{env, fmt};
 
 use clap::Parser;
 
@@ -38,21 +37,31 @@ pub fn seconds(seconds: f64) -> Duration {
 }
 
 /// Prints a line of the article's. If its reader has gone, as in `| head -1`, the program ends quietly.
-pub fn say(line: impl Display) {
-    match writeln!(io::stdout(), "{line}") {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
-        Err(error) => fail(format_args!("cannot write to standard output: {error}")),
-    }
+macro_rules! say {
+    ($($line:tt)+) => { $crate::cli::print(format_args!($($line)+)) };
 }
 
 /// Prints a line that the article does not have, to standard error.
-pub fn note(line: impl Display) {
-    _ = writeln!(io::stderr(), "{line}"); // an error: standard error is closed
+macro_rules! note {
+    ($($line:tt)+) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stderr(), $($line)+); // an error: standard error is closed
+    }};
 }
 
 /// Ends the program with an error message and exit code 1.
-pub fn fail(error: impl Display) -> ! {
-    note(format_args!("{}: {error}", env!("CARGO_PKG_NAME")));
-    process::exit(1)
+macro_rules! fail {
+    ($($line:tt)+) => {{
+        note!("{}: {}", env!("CARGO_PKG_NAME"), format_args!($($line)+));
+        std::process::exit(1)
+    }};
+}
+
+/// What `say!` does.
+pub fn print(line: fmt::Arguments<'_>) {
+    match writeln!(io::stdout(), "{line}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => fail!("cannot write to standard output: {error}"),
+    }
 }

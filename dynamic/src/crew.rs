@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::mem;
 
 use async_channel::{Receiver, Sender, unbounded};
 use tokio::task::JoinSet;
@@ -73,9 +72,7 @@ where
         match self.tasks.join_next().await? {
             Ok(event) => Some(event),
             Err(error) => {
-                let payload = error.try_into_panic().ok()?;
-                let message = message(&*payload).to_owned();
-                mem::forget(payload); // leaked: its destructor could panic again, and end the scaler
+                let message = message(error.try_into_panic().ok()?);
                 Some(Event::Panicked { message })
             }
         }
@@ -83,8 +80,11 @@ where
 }
 
 /// The text that `panic!` was called with.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref().copied());
-    text.unwrap_or("no message")
+fn message(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast() {
+        Ok(text) => *text, // a `String`
+        Err(payload) => payload
+            .downcast_ref::<&str>()
+            .map_or("no message".into(), ToString::to_string),
+    }
 }

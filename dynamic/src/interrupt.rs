@@ -4,8 +4,6 @@ use std::process;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::fail;
-
 /// A token that the first Ctrl-C or request to terminate cancels. The second one ends the program at
 /// once.
 ///
@@ -18,8 +16,7 @@ pub fn token() -> CancellationToken {
         exit_if_cancelled(&token);
         token.cancel();
     };
-    ctrlc::set_handler(on_signal)
-        .unwrap_or_else(|error| fail(format_args!("cannot handle Ctrl-C: {error}")));
+    ctrlc::set_handler(on_signal).unwrap_or_else(|error| fail!("cannot handle Ctrl-C: {error}"));
     interrupt
 }
 

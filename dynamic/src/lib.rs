@@ -6,19 +6,116 @@ mod event;
 
 use std::error::Error;
 use std::fmt;
-use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, SendError, Sender, bounded};
 use tokio::select;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, coop::consume_budget};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crew::Crew;
 
 pub use event::Event;
+
+/// Works until retired, or the queue is closed and empty. Closes and empties it if the results were dropped.
+async fn worker<J, R, W: Future<Output = R>>(
+    id: usize,
+    retirements: Receiver<()>,
+    queue: Receiver<J>,
+    reply: Sender<R>,
+    work: Arc<impl Fn(usize, J) -> W>,
+) -> Event {
+    loop {
+        match next_job(id, &retirements, &queue).await {
+            Ok(job) => {
+                if reply.send(work(id, job).await).await.is_err() {
+                    queue.close(); // no result is read any more: no job is wanted
+                    while queue.try_recv().is_ok() {}
+                }
+            }
+            Err(end) => return end,
+        }
+    }
+}
+
+/// Takes the next job, or says why this worker ends.
+async fn next_job<J>(
+    id: usize,
+    retirements: &Receiver<()>,
+    queue: &Receiver<J>,
+) -> Result<J, Event> {
+    consume_budget().await; // now and then lets others run: an `await` that is ready does not
+    if retirements.is_empty()
+        && let Ok(job) = queue.try_recv()
+    {
+        return Ok(job); // entering `select!`, even if there is a job, costs more than a short one
+    }
+    select! {
+        biased; // retirement first: it was decided before the next job came
+        _ = retirements.recv() => Err(Event::ShuttingDown { worker: id }),
+        job = queue.recv() => job.map_err(|_closed| Event::Finished { worker: id }),
+    }
+}
+
+/// Whether the queue will never yield a job again.
+fn is_over<J>(queue: &Receiver<J>) -> bool {
+    queue.is_closed() && queue.is_empty()
+}
+
+/// A pool that has been started. Dropping it closes the queue, and the workers do the jobs in it.
+#[derive(Debug)]
+pub struct RunningPool<J> {
+    submit: Sender<J>,
+    scaler: JoinHandle<()>,
+}
+
+impl<J> RunningPool<J> {
+    /// Submits a job, waiting while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the job, if the results were dropped and a worker has noticed, or the runtime
+    /// has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while it waits, for example by a timeout around it, its job is lost.
+    pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
+        consume_budget().await;
+        let sent = self.submit.send(job).await;
+        sent.map_err(|SendError(job)| Refused(job))
+    }
+
+    /// Number of jobs that wait in the queue.
+    pub fn queue_len(&self) -> usize {
+        self.submit.len()
+    }
+
+    /// Closes the queue, and waits until every job in it is done and every worker has ended.
+    ///
+    /// If the results were dropped, the jobs in the queue are dropped instead. Waits for ever if more
+    /// results wait than there is room for and they are not read, and if a job of this pool awaits it.
+    /// If the runtime shuts down meanwhile, this returns, and the jobs are lost.
+    pub async fn stop(self) {
+        drop(self.submit);
+        _ = self.scaler.await; // an error: the runtime is shutting down
+    }
+}
+
+/// The pool takes no more jobs. This is the job that it did not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused<J>(pub J);
+
+impl<J> fmt::Display for Refused<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the pool takes no more jobs")
+    }
+}
+
+impl<J: fmt::Debug> Error for Refused<J> {}
 
 /// As many worker tasks on one shared queue of jobs as the queue asks for.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +149,6 @@ impl Pool {
     ///
     /// `work` gets the worker's id, from 1 and never used again, and the job. A panic in `work` becomes
     /// an [`Event::Panicked`]: its job has no result, and another worker replaces the one that it ended.
-    /// A panic as a worker drops its `work` is reported in the same way, and no worker replaces it.
     /// `observe` gets one event at a time. If it panics, that event is lost and nothing else.
     ///
     /// If the results are dropped, the pool ends as soon as a worker has another result: the jobs in the
@@ -63,7 +159,7 @@ impl Pool {
     /// Outside of a tokio runtime, and in one without timers, with tokio's own message.
     pub fn start<J, R, W>(
         self,
-        work: impl Fn(usize, J) -> W + Clone + Send + 'static,
+        work: impl Fn(usize, J) -> W + Send + Sync + 'static,
         mut observe: impl FnMut(Event) + Send + 'static,
     ) -> (RunningPool<J>, Receiver<R>)
     where
@@ -74,13 +170,13 @@ impl Pool {
         let (submit, queue) = bounded(self.capacity.get());
         let (reply, results) = bounded(self.capacity.get());
 
-        let jobs = queue.clone();
+        let (jobs, work) = (queue.clone(), Arc::new(work));
         let crew = Crew::new(move |id, retirements| {
             worker(id, retirements, jobs.clone(), reply.clone(), work.clone())
         });
         let observe = move |event| {
             let observed = catch_unwind(AssertUnwindSafe(|| observe(event)));
-            observed.unwrap_or_else(mem::forget); // dropping the payload could panic again
+            drop(observed); // an error: its own panic, which does not end the scaler
         };
         let period = self.period.clamp(MILLISECOND, FAR_FUTURE);
         let mut ticks = interval_at(Instant::now() + period, period);
@@ -95,7 +191,8 @@ impl Pool {
     /// A queue longer than two jobs a worker adds half as many workers as it has jobs. An empty queue
     /// removes half of the workers. Both within the minimum and the maximum.
     pub fn decide(&self, queue: usize, workers: usize) -> Decision {
-        let add = (queue / 2).min(self.max_workers.get().saturating_sub(workers));
+        let max_workers = self.max_workers.max(self.min_workers).get();
+        let add = (queue / 2).min(max_workers.saturating_sub(workers));
         let remove = (workers / 2).min(workers.saturating_sub(self.min_workers.get()));
         if queue > workers.saturating_mul(2) && add > 0 {
             Decision::Add(add)
@@ -147,97 +244,6 @@ impl Pool {
             }
         }
     }
-}
-
-/// A pool that has been started. Dropping it closes the queue, and the workers do the jobs in it.
-#[derive(Debug)]
-pub struct RunningPool<J> {
-    submit: Sender<J>,
-    scaler: JoinHandle<()>,
-}
-
-impl<J> RunningPool<J> {
-    /// Submits a job, waiting while the queue is full.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with the job, if the results were dropped and a worker has noticed, or the runtime
-    /// has shut down.
-    pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
-        let sent = self.submit.send(job).await;
-        sent.map_err(|SendError(job)| Refused(job))
-    }
-
-    /// Number of jobs that wait in the queue.
-    pub fn queue_len(&self) -> usize {
-        self.submit.len()
-    }
-
-    /// Closes the queue, and waits until every job in it is done and every worker has ended.
-    ///
-    /// If the results were dropped, the jobs in the queue are dropped instead. Waits for ever if more
-    /// results wait than there is room for and they are not read, and if a job of this pool awaits it.
-    /// If the runtime shuts down meanwhile, this returns, and the jobs are lost.
-    pub async fn stop(self) {
-        drop(self.submit);
-        _ = self.scaler.await; // an error: the runtime is shutting down
-    }
-}
-
-/// The pool takes no more jobs. This is the job that it did not take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused<J>(pub J);
-
-impl<J> fmt::Display for Refused<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the pool takes no more jobs")
-    }
-}
-
-impl<J: fmt::Debug> Error for Refused<J> {}
-
-/// Works until retired, or the queue is closed and empty. Closes and empties it if the results were dropped.
-async fn worker<J, R, W: Future<Output = R>>(
-    id: usize,
-    retirements: Receiver<()>,
-    queue: Receiver<J>,
-    reply: Sender<R>,
-    work: impl Fn(usize, J) -> W,
-) -> Event {
-    loop {
-        match next_job(id, &retirements, &queue).await {
-            Ok(job) => {
-                if reply.send(work(id, job).await).await.is_err() {
-                    queue.close(); // no result is read any more: no job is wanted
-                    while queue.try_recv().is_ok() {}
-                }
-            }
-            Err(end) => return end,
-        }
-    }
-}
-
-/// Takes the next job, or says why this worker ends.
-async fn next_job<J>(
-    id: usize,
-    retirements: &Receiver<()>,
-    queue: &Receiver<J>,
-) -> Result<J, Event> {
-    if retirements.is_empty()
-        && let Ok(job) = queue.try_recv()
-    {
-        return Ok(job); // waiting below, even if there is a job, costs more than a short one
-    }
-    select! {
-        biased; // retirement first: it was decided before the next job came
-        _ = retirements.recv() => Err(Event::ShuttingDown { worker: id }),
-        job = queue.recv() => job.map_err(|_closed| Event::Finished { worker: id }),
-    }
-}
-
-/// Whether the queue will never yield a job again.
-fn is_over<J>(queue: &Receiver<J>) -> bool {
-    queue.is_closed() && queue.is_empty()
 }
 
 /// The resolution of timers.

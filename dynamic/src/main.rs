@@ -1,5 +1,6 @@
 //! The article's dynamic pool: bursts of jobs, and workers that come and go with them.
 
+#[macro_use]
 mod cli;
 mod flags;
 mod interrupt;
@@ -11,7 +12,7 @@ mod summary;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 
-use cli::{note, say, seconds};
+use cli::seconds;
 use dynamic::{Event, Pool};
 use flags::Flags;
 use lifetimes::peak_and_total;
@@ -34,12 +35,12 @@ async fn main() {
 
     let work = |worker, job: Job| async move {
         let started = Instant::now();
-        say(format_args!("Worker {worker} processing job {}", job.id));
+        say!("Worker {worker} processing job {}", job.id);
         sleep(job.duration).await;
         (job.id * 2, started - job.submitted, started.elapsed())
     };
     let observe = move |event: Event| {
-        say(&event);
+        say!("{event}");
         _ = happened.send((Instant::now(), event)); // an error: main has ended
     };
     let (pool, results) = pool.start(work, observe);
@@ -47,7 +48,7 @@ async fn main() {
     let consumer = tokio::spawn(async move {
         let mut times = Vec::new();
         while let Ok((result, in_queue, at_work)) = results.recv().await {
-            say(format_args!("Result: {result}"));
+            say!("Result: {result}");
             times.push((in_queue, at_work));
         }
         times
@@ -56,17 +57,18 @@ async fn main() {
     let bursts = submit_all(&flags, &pool, &mut peak_queue);
     interrupt.run_until_cancelled(bursts).await;
 
-    say("\nStopping pool...");
+    say!("\nStopping pool...");
     pool.stop().await;
     let times = consumer.await.expect("printing a line does not panic");
-    say("Pool stopped");
+    say!("Pool stopped");
 
     let (peak_workers, lived) = peak_and_total(flags.min_workers.get(), start, events);
-    note(Summary {
+    let summary = Summary {
         peak_workers,
         lived,
         peak_queue,
         times,
-    });
+    };
+    note!("{summary}");
     interrupt::exit_if_cancelled(&interrupt);
 }

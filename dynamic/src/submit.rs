@@ -5,7 +5,7 @@ use std::time::Duration;
 use dynamic::RunningPool;
 use tokio::time::{Instant, sleep};
 
-use crate::cli::{say, seconds};
+use crate::cli::seconds;
 use crate::flags::Flags;
 
 /// A job as it waits in the queue.
@@ -32,7 +32,7 @@ pub async fn submit_all(flags: &Flags, pool: &RunningPool<Job>, peak_queue: &mut
     let bursts = flags.load.bursts(flags.bursts, flags.jobs, flags.seed);
     let mut id = 0;
     for (number, burst) in bursts.enumerate() {
-        say(format_args!("\n--- Burst {} ---", number + 1));
+        say!("\n--- Burst {} ---", number + 1);
         id = id.max(number * 100); // 1, 2, ... 101, 102, ... as in the article
         for duration in burst.jobs {
             id += 1;

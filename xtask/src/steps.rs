@@ -30,13 +30,13 @@ pub const STEPS: [Step; 8] = [
         name: "waitgroup",
         section: "Worker Pool with WaitGroups",
         idea: "knowing when the work is done",
-        builds_on: Some(("basic", 10)),
+        builds_on: Some(("basic", 9)),
     },
     Step {
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
-        builds_on: Some(("basic", 60)),
+        builds_on: Some(("basic", 54)),
     },
     Step {
         name: "cancellation",
@@ -48,25 +48,25 @@ pub const STEPS: [Step; 8] = [
         name: "dispatcher",
         section: "Worker Pool with Job Queue and Dispatcher",
         idea: "a pool you can hold: submit, dispatch, stop",
-        builds_on: Some(("basic", 134)),
+        builds_on: None, // a pool that runs, and a lock in place of channels
     },
     Step {
         name: "errors",
         section: "Error Handling in Worker Pools",
         idea: "failure is a value; a panic is contained",
-        builds_on: Some(("basic", 50)),
+        builds_on: Some(("basic", 12)),
     },
     Step {
         name: "rate-limited",
         section: "Rate-Limited Worker Pool",
         idea: "no faster than the downstream allows",
-        builds_on: Some(("cancellation", 81)),
+        builds_on: Some(("cancellation", 57)),
     },
     Step {
         name: "dynamic",
         section: "Dynamic Worker Pool",
         idea: "as many workers as the load asks for",
-        builds_on: Some(("cancellation", 201)),
+        builds_on: None, // a pool that runs, with the worker of step 4
     },
 ];
 
