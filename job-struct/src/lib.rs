@@ -6,7 +6,6 @@ use std::panic::resume_unwind;
 use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use oneshot::RecvError;
 
 /// Data for a worker, and the sending end of a channel for its result.
 ///
@@ -42,7 +41,7 @@ impl<R> JobHandle<R> {
     /// # Errors
     ///
     /// If the job was dropped before it was complete: its work panicked, or no worker took it.
-    pub fn wait(self) -> Result<R, RecvError> {
+    pub fn wait(self) -> Result<R, oneshot::RecvError> {
         if !self.0.has_message() {
             thread::yield_now(); // to be woken costs more than a short job
         }
