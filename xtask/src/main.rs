@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use xtask::cargo::become_cargo;
+use xtask::cargo::become_program;
 use xtask::exercise;
 use xtask::flags;
 use xtask::output::{fail, say};
@@ -13,7 +13,7 @@ use xtask::steps::{self, STEPS, Selection};
 
 /// Everything that is done with the steps.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Flags {
     #[command(subcommand)]
     command: Option<Task>,
@@ -62,7 +62,10 @@ fn again() -> Arguments {
 }
 
 fn main() {
-    let become_cargo = |words, rest: Arguments| become_cargo(words, &rest.arguments);
+    let run_with = |package: &str, command: &str, rest: Arguments| {
+        let words = Some(command.into()).filter(|_| !command.is_empty());
+        become_program(package, words.into_iter().chain(rest.arguments))
+    };
     let result = match Flags::parse().command {
         None => return say(Flags::command().render_help()),
         Some(Task::List) => return steps::list(),
@@ -70,12 +73,11 @@ fn main() {
             let included = STEPS.iter().filter(|step| steps.includes(step.name));
             run(included, speed)
         }
-        Some(Task::Lessons(rest)) => become_cargo("run -q -p lessons -- lessons", rest),
-        Some(Task::Book(rest)) => become_cargo("run -q -p lessons -- book", rest),
-        Some(Task::Timeline(rest)) => become_cargo("run -q -p lab -- timeline", rest),
-        // Without -q: building with optimisation takes a minute at first, and cargo says how it gets on.
-        Some(Task::Soak(_)) => become_cargo("run -p lab --release -- soak", again()),
-        Some(Task::Bench(_)) => become_cargo("run -p bench --release --", again()),
+        Some(Task::Lessons(rest)) => run_with("-p lessons", "lessons", rest),
+        Some(Task::Book(rest)) => run_with("-p lessons", "book", rest),
+        Some(Task::Timeline(rest)) => run_with("-p lab", "timeline", rest),
+        Some(Task::Soak(_)) => run_with("-p lab --release", "soak", again()),
+        Some(Task::Bench(_)) => run_with("-p bench --release", "", again()),
         Some(Task::Exercise(command)) => exercise::run(&command),
     };
     result.unwrap_or_else(|error| fail(error));

@@ -6,7 +6,7 @@ use std::process::{self, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::cargo::cargo;
+use crate::cargo;
 use crate::output::say;
 use crate::steps::Step;
 
@@ -27,9 +27,8 @@ pub fn run<'a>(steps: impl Iterator<Item = &'a Step>, speed: f64) -> Result<(), 
         let gap = if number == 0 { "" } else { "\n" };
         say(format_args!("{gap}== {name}: {idea}"));
 
-        let mut program = cargo();
-        program.args(["run", "--quiet", "--package", name, "--", "--speed"]);
-        let status = program.arg(speed.to_string()).status()?;
+        let mut program = cargo::program(&format!("--package {name}"))?;
+        let status = program.args(["--speed", &speed.to_string()]).status()?;
         if interrupted.load(Relaxed) || is_interrupt(status) {
             _ = writeln!(io::stderr(), "xtask: stopped in {name}");
             process::exit(130);

@@ -85,7 +85,7 @@ impl Selection {
     }
 }
 
-/// Prints all steps, a line each.
+/// Prints all steps, with the section of each below its idea, so that both fit a terminal.
 pub fn list() {
     for (number, step) in (1..).zip(&STEPS) {
         let Step {
@@ -94,6 +94,9 @@ pub fn list() {
             idea,
             ..
         } = step;
-        say(format_args!("{number}  {name:<13} {idea:<44} {section}"));
+        say(format_args!(
+            "{number}  {name:<13} {idea}\n{:17}{section}",
+            ""
+        ));
     }
 }

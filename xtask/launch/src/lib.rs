@@ -2,10 +2,11 @@
 
 use std::env;
 use std::error::Error;
-use std::ffi::OsString;
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
 
 /// Cargo. It finds the workspace from the current folder, as it did when it ran this program.
 pub fn cargo() -> Command {
@@ -41,13 +42,56 @@ pub fn text(message: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Becomes cargo, with these words and then the arguments.
+/// Builds the program that `cargo run` with these flags would run. On a terminal, cargo says meanwhile what it
+/// builds, and whether it waits for another cargo. If there is nothing to build, it says nothing.
 ///
 /// # Errors
 ///
-/// If there is no cargo.
-pub fn become_cargo(words: &str, arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
-    replace_with(cargo().args(words.split(' ')).args(arguments))
+/// If there is no cargo, or the program cannot be built; cargo has said why.
+pub fn program(flags: &str) -> io::Result<Command> {
+    let mut build = cargo();
+    build.args(["build", "--message-format=json-render-diagnostics"]);
+    build.args(flags.split(' ')).stdout(Stdio::piped());
+    if io::stderr().is_terminal() {
+        build.stderr(Stdio::piped());
+        if env::var_os("CARGO_TERM_COLOR").is_none() && env::var_os("NO_COLOR").is_none() {
+            build.env("CARGO_TERM_COLOR", "always"); // what it prints into a pipe comes to a terminal
+        }
+    } else {
+        build.arg("--quiet");
+    }
+    let mut build = build.spawn()?;
+    let lines = build.stderr.take().map(BufReader::new);
+    let progress = thread::spawn(move || {
+        for line in lines.into_iter().flat_map(|lines| lines.split(b'\n')) {
+            let line = line.unwrap_or_default();
+            if !String::from_utf8_lossy(&line).contains(" target(s) in ") {
+                _ = io::stderr().write_all(&[&line[..], b"\n"].concat());
+            }
+        }
+    });
+    let mut messages = String::new();
+    if let Some(stdout) = &mut build.stdout {
+        stdout.read_to_string(&mut messages)?;
+    }
+    _ = progress.join();
+    let succeeded = build.wait()?.success();
+    let mut programs = messages.lines().filter_map(|line| text(line, "executable"));
+    let program = programs.next_back().filter(|_| succeeded);
+    let failed = || io::Error::other(format!("`cargo build {flags}` failed"));
+    program.map(Command::new).ok_or_else(failed)
+}
+
+/// Becomes the program that `cargo run` with these flags would run, with these arguments.
+///
+/// # Errors
+///
+/// As for [`program`].
+pub fn become_program(
+    flags: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<(), Box<dyn Error>> {
+    replace_with(program(flags)?.args(arguments))
 }
 
 /// Signals and the exit code need no passing on: this program is the other from now on.
