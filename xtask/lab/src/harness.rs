@@ -1,24 +1,27 @@
 //! Plays a script on a step's pool, and records what happens.
 
+mod recorder;
+mod stress;
 mod tasks;
-mod threads;
+mod virtual_clock;
 
-use std::any::Any;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::channel;
-use std::sync::{Mutex, MutexGuard};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::guarantees::{Guarantees, Stop};
 use crate::pools::{Adapter, Event};
-use crate::script::{JobPanic, Script};
+use crate::script::{Job, MILLISECOND, Script, When};
 use crate::steps::Step;
+use recorder::Recorder;
 
 /// What a pool did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// The events in order, each with the time since the start; on threads without a clock, that is always 0.
+    /// The events in order, each with the time since the start; on stressed threads, that is always 0.
     pub log: Vec<(Duration, Event)>,
     /// When the pool had ended.
     pub end: Duration,
@@ -32,125 +35,94 @@ pub struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It returned.
-    Well,
+    Completed,
     /// With the panic of a job.
-    Panic,
+    Panicked,
 }
 
-/// How pools of threads experience time. Tasks always run under a paused clock.
+/// How pools of threads experience time. Pools of tasks always run under tokio's paused clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Time {
-    /// A conductor keeps a simulated clock: every run of a script is the same.
-    Conducted,
-    /// There is no clock. Jobs disturb the schedule: they yield, spin and wait for each other. That reaches schedules
-    /// that are rare otherwise, but not all, and not the same one again.
-    Disturbed,
+pub enum Mode {
+    /// Under a virtual clock: every run of a script is the same.
+    VirtualClock,
+    /// Without a clock. Jobs disturb the schedule: they yield, spin and wait for each other. That reaches schedules that
+    /// are rare otherwise, but not all, and not the same one again.
+    Stressed,
 }
 
 /// How long a pool may do nothing at all, in real time, before it counts as stuck.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Only one pool of threads at a time: otherwise the threads that are left could belong to any of them.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// Plays the script on the step's pool.
 ///
 /// # Errors
 ///
-/// If the pool cannot be started, panics of its own, or is stuck: on threads that are conducted for `patience` in which
-/// nothing happens; otherwise for `patience` in all, or past its deadline in simulated time.
-pub fn play(step: &Step, script: &Script, time: Time, patience: Duration) -> Result<Run, String> {
-    let recorder = Recorder::new(script.clone());
-    match step.adapter {
-        Adapter::Threads(pool) => threads::play(pool, recorder, time, patience),
+/// If the pool cannot be started, panics of its own, or is stuck: nothing happens for `patience`, or a pool of tasks runs
+/// past its deadline in simulated time.
+pub fn play(step: &Step, script: &Script, mode: Mode, patience: Duration) -> Result<Run, String> {
+    let recorder = Arc::new(Recorder::new(script.clone()));
+    let pool = match step.adapter {
+        Adapter::Threads(pool) => pool,
         Adapter::Tasks(pool) => {
-            let (done, ended) = channel();
-            let deadline = script.deadline(&step.guarantees);
-            let play = move || done.send(tasks::play(pool, recorder, deadline));
-            let started = thread::Builder::new().spawn(play); // never joined: it may be stuck
-            started.map_err(|error| error.to_string())?;
-            let ended = ended.recv_timeout(patience);
-            ended.unwrap_or_else(|_| Err(format!("the pool is stuck for {patience:?}")))
+            let deadline = deadline(script, &step.guarantees);
+            return tasks::run(pool, &recorder, deadline, patience);
         }
-    }
+    };
+    let _one = ONE.lock().expect("a run does not panic");
+    let others = pool_threads(); // of a pool that was stuck
+    let (ended, end) = match mode {
+        Mode::VirtualClock => virtual_clock::run(pool, &recorder, patience)?,
+        Mode::Stressed => (stress::run(pool, &recorder, patience)?, Duration::ZERO),
+    };
+    let log = recorder.log(); // without what the threads that are left may do
+    let left = threads_left(&others, patience.min(PATIENCE));
+    Ok(Run {
+        log,
+        end,
+        ended,
+        left,
+    })
 }
 
-/// Runs a pool, and says how that ended.
-fn run(pool: impl FnOnce() -> io::Result<()>) -> Result<Ended, String> {
-    match catch_unwind(AssertUnwindSafe(pool)) {
-        Ok(Ok(())) => Ok(Ended::Well),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(payload) if payload.is::<JobPanic>() => Ok(Ended::Panic),
-        Err(payload) => Err(format!("the pool panicked: {}", message(&*payload))),
-    }
+/// When a pool of tasks has ended at the latest, even if it does one thing after the other and each takes a timer's
+/// resolution longer.
+pub fn deadline(script: &Script, guarantees: &Guarantees) -> Duration {
+    let add = |sum: Duration, time| sum.saturating_add(time).saturating_add(MILLISECOND);
+    let period = guarantees.is_limited.then_some(script.period);
+    let waits = |job: &Job| [Some(job.interval), period].into_iter().flatten();
+    let waits = script.jobs.iter().flat_map(waits).fold(Duration::ZERO, add);
+    let waits = match (guarantees.stop, script.stop) {
+        (Stop::HandsBack, Some(When::After(time))) => waits.min(time),
+        (Stop::Drains, Some(When::After(time))) => waits.saturating_add(time),
+        _ => waits,
+    };
+    let durations = script.jobs.iter().map(|job| job.duration);
+    durations.fold(add(waits, Duration::ZERO), add)
 }
 
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("(no text)")
-}
-
-/// Keeps the log of a run.
-struct Recorder {
-    script: Script,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    log: Vec<(Duration, Event)>,
-    /// The last job that has started.
-    latest: usize,
-    /// Whether jobs may never start, so that no job should wait for one.
-    released: bool,
-    results: usize,
-}
-
-impl State {
-    /// Whether this job has started, or a later one, or may never start.
-    fn has_started(&self, job: usize) -> bool {
-        self.released || self.latest >= job
-    }
-}
-
-impl Recorder {
-    fn new(script: Script) -> Self {
-        let state = State {
-            released: script.reads == 0,
-            ..State::default()
-        };
-        Self {
-            script,
-            state: Mutex::new(state),
+/// How many threads of pools are left, besides others: when a scope ends, the last instructions of its threads may be
+/// still to come.
+fn threads_left(others: &BTreeSet<OsString>, patience: Duration) -> usize {
+    let begin = Instant::now();
+    loop {
+        let left = pool_threads().difference(others).count();
+        if left == 0 || begin.elapsed() > patience {
+            return left;
         }
+        thread::yield_now();
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no thread panics with it")
-    }
-
-    /// Records the event.
-    fn record(&self, at: Duration, event: Event) {
-        let mut state = self.state();
-        state.log.push((at, event));
-        match event {
-            Event::Started { job, .. } => state.latest = state.latest.max(job),
-            Event::Result { .. } => {
-                state.results += 1;
-                state.released |= state.results >= self.script.reads;
-            }
-            Event::Stop => state.released = true,
-            _ => {}
-        }
-    }
-
-    /// The run as it is now, without what happens while the threads or tasks that are `left` are counted.
-    fn finish(&self, end: Duration, ended: Ended, left: impl FnOnce() -> usize) -> Run {
-        let log = self.state().log.clone();
-        let left = left();
-        Run {
-            log,
-            end,
-            ended,
-            left,
-        }
-    }
+/// The ids of all threads that have a name that pools give; none where the system does not list them.
+fn pool_threads() -> BTreeSet<OsString> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
+    let is_pools = |name: String| name.starts_with("worker ") || name.starts_with("submitter");
+    let pool_threads = threads.flatten().filter(|thread| {
+        let name = fs::read_to_string(thread.path().join("comm"));
+        name.is_ok_and(is_pools)
+    });
+    pool_threads.map(|thread| thread.file_name()).collect()
 }

@@ -6,7 +6,7 @@
 pub mod guarantees;
 pub mod harness;
 pub mod pools;
-pub mod scenario;
+pub mod program;
 pub mod script;
 pub mod soak;
 pub mod steps;

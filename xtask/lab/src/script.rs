@@ -4,8 +4,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic;
 use std::time::Duration;
 
-use crate::guarantees::{Guarantees, Stop};
-
 /// The resolution of timers.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -62,8 +60,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Ends a job in this way. Unlike `panic!`, its panic prints nothing.
-    pub fn come_about(self) -> Self {
+    /// Ends a job in this way. Unlike `panic!`, this prints nothing.
+    pub fn finish(self) -> Self {
         match self {
             Self::Panicked => panic::resume_unwind(Box::new(JobPanic)),
             outcome => outcome,
@@ -138,23 +136,5 @@ impl Script {
             ends.push(start.saturating_add(job.duration));
         }
         ends.last().copied().unwrap_or_default()
-    }
-
-    /// When a pool of tasks has ended at the latest, even if it does one thing after the other and each takes a timer's
-    /// resolution longer.
-    pub fn deadline(&self, guarantees: &Guarantees) -> Duration {
-        let add = |sum: Duration, time| sum.saturating_add(time).saturating_add(MILLISECOND);
-        let period = guarantees.is_limited.then_some(self.period);
-        let waits = |job: &Job| [Some(job.interval), period].into_iter().flatten();
-        let waits = self.jobs.iter().flat_map(waits).fold(Duration::ZERO, add);
-        let waits = match (guarantees.stop, self.stop) {
-            (Stop::HandsBack, Some(When::After(time))) => waits.min(time),
-            (Stop::Drains, Some(When::After(time))) => waits.saturating_add(time),
-            _ => waits,
-        };
-        self.jobs
-            .iter()
-            .map(|job| job.duration)
-            .fold(add(waits, Duration::ZERO), add)
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use xtask::flags;
 use xtask::output::say;
 
-use crate::harness::{Time, play};
+use crate::harness::{Mode, play};
 use crate::pools::Adapter;
 use crate::script::Script;
 use crate::steps::Step;
@@ -130,7 +130,7 @@ pub fn explore(
 
 /// Plays the script on the step's pool and checks the run.
 fn violation(step: &Step, script: &Script, patience: Duration) -> Result<(), String> {
-    let run = play(step, script, Time::Disturbed, patience)?;
+    let run = play(step, script, Mode::Stressed, patience)?;
     checker::check(step, script, &run)
 }
 

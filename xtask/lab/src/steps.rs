@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::guarantees::{Guarantees, Panic, Stop};
 use crate::pools::{self, Adapter};
-use crate::scenario::Scenario;
+use crate::program::{MAX_JOBS, MAX_TIME, Program};
 use crate::script::Outcome;
 
 /// A step's pool: how to run it, what its program does with it, and what it guarantees.
@@ -17,7 +17,7 @@ pub struct Step {
     /// Plays a script on its pool.
     pub adapter: Adapter,
     /// What its program does.
-    pub scenario: Scenario,
+    pub program: Program,
     /// What its pool guarantees.
     pub guarantees: Guarantees,
 }
@@ -27,19 +27,19 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "basic",
         adapter: Adapter::Threads(pools::basic),
-        scenario: Scenario::ARTICLE,
+        program: Program::ARTICLE,
         guarantees: Guarantees::PLAIN,
     },
     Step {
         name: "waitgroup",
         adapter: Adapter::Threads(pools::waitgroup),
-        scenario: Scenario::ARTICLE,
+        program: Program::ARTICLE,
         guarantees: Guarantees::PLAIN,
     },
     Step {
         name: "job-struct",
         adapter: Adapter::Threads(pools::job_struct),
-        scenario: Scenario::ARTICLE,
+        program: Program::ARTICLE,
         guarantees: Guarantees {
             panicked: Some(Outcome::Lost),
             ..Guarantees::PLAIN
@@ -48,11 +48,11 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "cancellation",
         adapter: Adapter::Tasks(pools::cancellation),
-        scenario: Scenario {
+        program: Program {
             jobs: Some(10),
             interval: Duration::from_millis(500),
             timeout: Some(Duration::from_secs(5)),
-            ..Scenario::ARTICLE
+            ..Program::ARTICLE
         },
         guarantees: Guarantees {
             stop: Stop::HandsBack,
@@ -62,11 +62,11 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "dispatcher",
         adapter: Adapter::Threads(pools::dispatcher),
-        scenario: Scenario {
+        program: Program {
             jobs: Some(10),
-            fail: Some(0), // none
+            unset: Some("fail"),
             rest: Some(Duration::from_secs(5)),
-            ..Scenario::ARTICLE
+            ..Program::ARTICLE
         },
         guarantees: Guarantees {
             panic: Panic::Job,
@@ -78,10 +78,10 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "errors",
         adapter: Adapter::Threads(pools::errors),
-        scenario: Scenario {
-            panic: Some(0), // none
-            third_fails: true,
-            ..Scenario::ARTICLE
+        program: Program {
+            unset: Some("panic"),
+            every_third_fails: true,
+            ..Program::ARTICLE
         },
         guarantees: Guarantees {
             panic: Panic::Job,
@@ -92,13 +92,13 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "rate-limited",
         adapter: Adapter::Tasks(pools::rate_limited),
-        scenario: Scenario {
+        program: Program {
             jobs: Some(10),
             duration: Duration::from_millis(100),
             rate: Some(2.0),
             burst: Some(NonZeroU32::MIN),
             pause: Some(Duration::ZERO),
-            ..Scenario::ARTICLE
+            ..Program::ARTICLE
         },
         guarantees: Guarantees {
             stop: Stop::HandsBack,
@@ -109,14 +109,14 @@ pub const STEPS: [Step; 8] = [
     Step {
         name: "dynamic",
         adapter: Adapter::Tasks(pools::dynamic),
-        scenario: Scenario {
+        program: Program {
             workers: None,
             min_workers: NonZeroUsize::new(2),
             max_workers: NonZeroUsize::new(10),
             bursts: Some(3),
             jobs: Some(20),
             rest: Some(Duration::from_secs(5)),
-            ..Scenario::ARTICLE
+            ..Program::ARTICLE
         },
         guarantees: Guarantees {
             panic: Panic::ReplacedWorker,
@@ -144,4 +144,45 @@ pub fn asked_for() -> Vec<Step> {
         Ok(name) => vec![Step::named(&name).expect("STEP is the name of a step")],
         Err(_) => STEPS.to_vec(),
     }
+}
+
+/// The steps, with these flags instead of their own values.
+///
+/// # Errors
+///
+/// If no step has such a flag, or the picture would be too large.
+pub fn with_flags(steps: &[&Step], flags: &Program) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
+    macro_rules! set {
+        ($($flag:ident)*) => {
+            $(if flags.$flag.is_some() {
+                let name = stringify!($flag);
+                let programs = steps.iter_mut().map(|step| &mut step.program);
+                let have_it = programs.filter(|has| has.$flag.is_some() || has.unset == Some(name));
+                if have_it.map(|program| program.$flag = flags.$flag).count() == 0 {
+                    let names = Vec::from_iter(steps.iter().map(|step| step.name));
+                    let flag = name.replace('_', "-");
+                    return Err(format!("--{flag} is no flag of {}", names.join(" or ")));
+                }
+            })*
+        };
+    }
+    set!(workers jobs timeout fail panic rate burst pause min_workers max_workers bursts);
+    steps.iter().try_for_each(check)?;
+    Ok(steps)
+}
+
+/// Whether it can be run and drawn.
+fn check(Step { name, program, .. }: &Step) -> Result<(), String> {
+    let (min, max) = (program.workers(), program.most_workers());
+    let (jobs, seconds) = (program.total(), MAX_TIME.as_secs());
+    Err(if max < min {
+        format!("--min-workers {min} is above --max-workers {max}, and takes at most that")
+    } else if jobs > MAX_JOBS {
+        format!("{name}: {jobs} jobs are too many to draw, {MAX_JOBS} are not")
+    } else if program.lower_bound(jobs) > MAX_TIME {
+        format!("{name}: this takes more than {seconds} s, too much to draw")
+    } else {
+        return Ok(());
+    })
 }

@@ -15,23 +15,23 @@ use terminal_size::{Width, terminal_size_of};
 use xtask::cargo::root;
 use xtask::output::{refusal, say};
 
-use crate::harness::{Ended, PATIENCE, Time, play};
-use crate::scenario::Scenario;
-use crate::steps::Step;
+use crate::harness::{Ended, Mode, PATIENCE, play};
+use crate::program::Program;
+use crate::steps::{Step, with_flags};
 use picture::Picture;
 
 /// What to draw, and how.
 #[derive(clap::Args, Debug)]
 pub struct Flags {
     #[command(flatten)]
-    overrides: Scenario,
+    overrides: Program,
 
     /// Draw with nothing but ASCII
     #[arg(long)]
     ascii: bool,
 
     /// Write each picture to timeline.svg in the step's folder, instead of to the terminal
-    #[arg(long, conflicts_with_all = ["ascii", "Scenario"])]
+    #[arg(long, conflicts_with_all = ["ascii", "Program"])]
     svg: bool,
 
     /// Write the one step that is named to a file in the Chrome trace event format, for Perfetto,
@@ -46,7 +46,7 @@ pub struct Flags {
 ///
 /// If a flag does not fit the steps, or a pool cannot be run.
 pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
-    let steps = flags.overrides.override_in(steps).map_err(refusal)?;
+    let steps = with_flags(steps, &flags.overrides).map_err(refusal)?;
     if flags.trace.is_some() && steps.len() > 1 {
         return Err(refusal("--trace takes one step: name it").into());
     }
@@ -78,9 +78,9 @@ pub fn timeline(steps: &[&Step], flags: &Flags) -> Result<(), Box<dyn Error>> {
 ///
 /// If the pool cannot be run.
 pub fn draw(step: &Step, patience: Duration) -> Result<Picture, Box<dyn Error>> {
-    let run = play(step, &step.scenario.script(), Time::Conducted, patience)
+    let run = play(step, &step.program.script(), Mode::VirtualClock, patience)
         .map_err(|error| format!("{}: {error}", step.name))?;
-    if run.ended != Ended::Well {
+    if run.ended != Ended::Completed {
         return Err(format!("{}: a job's panic ended the pool", step.name).into());
     }
     Ok(Picture::new(step, &run))

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use lab::harness::{PATIENCE, Time, play};
+use lab::harness::{Mode, PATIENCE, play};
 use lab::script::{Job, Script};
 use lab::steps;
 
@@ -21,7 +21,7 @@ fn script() -> Script {
 #[test]
 fn the_end_leaves_no_thread_and_no_task() {
     for step in steps::asked_for() {
-        let run = play(&step, &script(), Time::Disturbed, PATIENCE);
+        let run = play(&step, &script(), Mode::Stressed, PATIENCE);
         let run = run.expect("the pool runs");
         assert_eq!(run.left, 0, "{}", step.name);
     }

@@ -9,21 +9,23 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Recorder, Run};
+use super::Run;
+use super::recorder::{Recorder, call, start};
 use crate::pools::{BoxFuture, Event, Tasks};
 use crate::script::{Outcome, Script, When};
 
-struct Harness {
+struct PausedClock {
     start: Instant,
-    recorder: Recorder,
+    recorder: Arc<Recorder>,
+    /// Wakes jobs that wait for others.
     changed: Notify,
 }
 
-impl Harness {
+impl PausedClock {
     async fn wait_for(&self, job: usize) {
         loop {
             let changed = self.changed.notified();
-            if self.recorder.state().has_started(job) {
+            if self.recorder.has_started(job) {
                 return;
             }
             changed.await;
@@ -31,7 +33,7 @@ impl Harness {
     }
 }
 
-impl Tasks for Harness {
+impl Tasks for PausedClock {
     fn interval(&self, job: usize) -> Duration {
         self.recorder.script.job(job).interval
     }
@@ -49,7 +51,7 @@ impl Tasks for Harness {
             }
             sleep_unless_zero(todo.duration).await;
             self.record(Event::Finished { worker, job });
-            (job, todo.outcome.come_about())
+            (job, todo.outcome.finish())
         })
     }
 
@@ -75,33 +77,44 @@ async fn sleep_unless_zero(time: Duration) {
     }
 }
 
-/// Runs the pool.
-pub fn play(
-    pool: fn(Script, usize, Arc<dyn Tasks>) -> BoxFuture<()>,
-    recorder: Recorder,
+/// An adapter of a pool of tasks.
+type Pool = fn(Script, usize, Arc<dyn Tasks>) -> BoxFuture<()>;
+
+/// Runs the pool, on a thread of its own.
+pub fn run(
+    pool: Pool,
+    recorder: &Arc<Recorder>,
     deadline: Duration,
+    patience: Duration,
 ) -> Result<Run, String> {
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
+    let log = recorder.clone();
+    let run = start(move || run_here(pool, log, deadline))?;
+    recorder.wait(&run, patience)
+}
+
+fn run_here(pool: Pool, recorder: Arc<Recorder>, deadline: Duration) -> Result<Run, String> {
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let _clock = runtime.enter();
     let start = Instant::now();
-    let harness = Arc::new(Harness {
+    let harness = Arc::new(PausedClock {
         start,
-        recorder,
+        recorder: recorder.clone(),
         changed: Notify::new(),
     });
-
     let late = |_| io::Error::other(format!("the pool still runs after {deadline:?}"));
-    let ended = super::run(|| {
-        let script = harness.recorder.script.clone();
+    let ended = call(|| {
+        let script = recorder.script.clone();
         let jobs = script.jobs.len();
-        let run = pool(script, jobs, harness.clone());
+        let run = pool(script, jobs, harness);
         let run = runtime.block_on(async { timeout(deadline, run).await });
         run.map_err(late)
     })?;
-    let left = || runtime.metrics().num_alive_tasks();
-    Ok(harness.recorder.finish(start.elapsed(), ended, left))
+    Ok(Run {
+        log: recorder.log(),
+        end: start.elapsed(),
+        ended,
+        left: runtime.metrics().num_alive_tasks(),
+    })
 }

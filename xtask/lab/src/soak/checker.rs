@@ -84,7 +84,7 @@ struct Seen {
 #[derive(Default)]
 struct Worker {
     in_flight: Option<usize>,
-    /// Its last job panicked, or ended the pool.
+    /// Its last job panicked.
     lost: bool,
     /// The pool has said that it ends.
     ended: bool,
@@ -175,7 +175,6 @@ impl Checker<'_> {
         self.job(job)?.finished = true;
         let outcome = self.script.job(job).outcome;
         let panicked = outcome == Outcome::Panicked && self.guarantees.panic != Panic::Job;
-
         let seen = self.worker(worker)?;
         let in_flight = seen.in_flight.take();
         ensure! { in_flight == Some(job) => "worker {worker} had {in_flight:?}" }
@@ -187,7 +186,11 @@ impl Checker<'_> {
         let Guarantees { panic, stop, .. } = *self.guarantees;
         let lost = self.workers.values().filter(|worker| worker.lost).count();
         let job_panic = lost > 0 && panic == Panic::Worker;
-        let expected = if job_panic { Ended::Panic } else { Ended::Well };
+        let expected = if job_panic {
+            Ended::Panicked
+        } else {
+            Ended::Completed
+        };
         ensure! { run.ended == expected => "the pool ended {:?}", run.ended }
         let in_flight = Vec::from_iter(self.in_flight());
         ensure! { in_flight.is_empty() => "jobs still run after the end: {in_flight:?}" }

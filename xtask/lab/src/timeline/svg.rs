@@ -4,7 +4,7 @@ use std::iter::zip;
 use std::mem;
 use std::time::Duration;
 
-use super::picture::{Look, Mark, Picture, Row, seconds};
+use super::picture::{BarStyle, Mark, Picture, Row, seconds};
 
 /// Lengths are in pixels, at the picture's own size.
 const WIDTH: f64 = 880.0;
@@ -39,11 +39,11 @@ pub fn draw(picture: &Picture) -> String {
     page.axis(picture, top - 6.0); // behind the chart
     page.body += &chart;
     page.y += 52.0;
-    for (look, name, value) in &picture.figures {
+    for (bar, name, value) in &picture.stats {
         let (mut x, y) = (LEFT, page.y);
-        if let Some(look) = look {
+        if let Some(bar) = bar {
             let place = format!(r#"x="{x}" y="{}" width="12" height="12""#, y - 11.0);
-            page.shape("rect", look.name(), &format!(r#"{place} rx="3""#));
+            page.shape("rect", bar.name(), &format!(r#"{place} rx="3""#));
             x += 18.0;
         }
         page.text(x, y, "quiet", name);
@@ -80,7 +80,7 @@ fn describe(picture: &Picture) -> String {
     if let Some((at, name)) = picture.stop {
         words += &format!(" The {name} is at {}.", seconds(at));
     }
-    for (_, name, value) in &picture.figures {
+    for (_, name, value) in &picture.stats {
         words += &format!(" {name}: {value}.");
     }
     words
@@ -140,11 +140,11 @@ impl Page {
             let (from, to) = (self.x(bar.time.start), self.x(bar.time.end));
             let (x, width) = (from + 0.75, (to - from - 1.5).max(1.0));
             let size = format!(r#"width="{width:.1}" height="{height}" rx="4""#);
-            let look = bar.look.name();
-            self.shape("rect", look, &format!(r#"x="{x:.1}" y="{top}" {size}"#));
-            let label = match bar.look {
-                Look::Done | Look::Late => bar.number.to_string(),
-                _ => format!("{} {look}", bar.number),
+            let style = bar.style.name();
+            self.shape("rect", style, &format!(r#"x="{x:.1}" y="{top}" {size}"#));
+            let label = match bar.style {
+                BarStyle::Done | BarStyle::Late => bar.number.to_string(),
+                _ => format!("{} {style}", bar.number),
             };
             let needed = label.len() as f64 * CHARACTER + 4.0;
             if needed <= width {

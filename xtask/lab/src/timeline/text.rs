@@ -20,8 +20,8 @@ const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// What the bars of each look are filled with, and what follows their number.
-const LOOKS: [(char, Style, &str); 4] = [
+/// What the bars of each style are filled with, and what follows their number.
+const BARS: [(char, Style, &str); 4] = [
     ('█', AnsiColor::Cyan.on_default(), ""),
     ('▓', AnsiColor::Yellow.on_default(), ""),
     ('▒', AnsiColor::Red.on_default(), " ✗"),
@@ -70,9 +70,9 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
     }
     canvas.axis(picture);
     canvas.text.push('\n');
-    for (look, name, value) in &picture.figures {
+    for (bar, name, value) in &picture.stats {
         let name = format!("{name}:");
-        let name = match look.map(|look| LOOKS[look as usize]) {
+        let name = match bar.map(|bar| BARS[bar as usize]) {
             Some((fill, style, _)) => format!("{style}{fill}{fill}{style:#} {name:<20}"),
             None => format!("{name:<23}"),
         };
@@ -131,7 +131,7 @@ impl Canvas {
             cells[self.column(at)] = ('┊', DIM);
         }
         for bar in &row.bars {
-            let (fill, style, _) = LOOKS[bar.look as usize];
+            let (fill, style, _) = BARS[bar.style as usize];
             let bar = &mut cells[self.columns(&bar.time)];
             bar.fill((fill, style));
             if let [first, .., last] = bar {
@@ -140,7 +140,7 @@ impl Canvas {
         }
         for bar in &row.bars {
             let drawn = self.columns(&bar.time);
-            let mut label = format!("{}{}", bar.number, LOOKS[bar.look as usize].2);
+            let mut label = format!("{}{}", bar.number, BARS[bar.style as usize].2);
             if label.chars().count() + 4 <= drawn.len() {
                 label = format!(" {label} ");
             }

@@ -21,7 +21,7 @@ pub fn draw(picture: &Picture) -> String {
             let (from, name) = (bar.time.start, format!("job {}", bar.number));
             let duration = bar.time.end.saturating_sub(from).as_micros();
             let mut event = event("X", &name, from, worker, "dur", json!(duration));
-            event["cat"] = bar.look.name().into();
+            event["cat"] = bar.style.name().into();
             events.push(event);
         }
     }

@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use lab::harness::{Time, play};
+use lab::harness::{Mode, play};
 use lab::pools::{self, Adapter, Event, Threads};
 use lab::script::{Outcome, Script, When};
 use lab::soak::{self, PATIENCE, generator};
@@ -52,7 +52,7 @@ fn a_seed_gives_the_same_run_of_tasks_again() {
     for step in steps(|adapter| matches!(adapter, Adapter::Tasks(_))) {
         for seed in 0..20 {
             let script = generator::script(&step.guarantees, seed);
-            let run = || play(step, &script, Time::Disturbed, PATIENCE);
+            let run = || play(step, &script, Mode::Stressed, PATIENCE);
             assert_eq!(run(), run(), "{}, seed {seed}", step.name);
         }
     }
@@ -151,7 +151,7 @@ const BROKEN: [(&str, Adapter, &str); 11] = [
             let run = AssertUnwindSafe(|| pools::basic(script, jobs, harness));
             catch_unwind(run).unwrap_or(Ok(()))
         }),
-        "the pool ended Well",
+        "the pool ended Completed",
     ),
     (
         "cancellation",
@@ -239,7 +239,7 @@ fn a_thread_that_is_left_is_found() {
     let run = play(
         &step,
         &Script::PLAIN,
-        Time::Disturbed,
+        Mode::Stressed,
         Duration::from_secs(1),
     );
     assert_eq!(run.map(|run| run.left), Ok(1));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use anstream::adapter::strip_str;
-use lab::harness::{PATIENCE, Time, play};
+use lab::harness::{Mode, PATIENCE, play};
 use lab::pools::{self, Adapter, Event, Threads};
 use lab::script::{Outcome, Script, When};
 use lab::steps::{STEPS, Step};
@@ -24,7 +24,7 @@ fn step(name: &str) -> Step {
 /// `errors --panic 2`
 fn with_panic() -> Step {
     let mut errors = step("errors");
-    errors.scenario.panic = Some(2);
+    errors.program.panic = Some(2);
     errors
 }
 
@@ -118,13 +118,13 @@ fn text_fits_the_terminal_however_much_it_shows() {
     let mut steps = Vec::from(STEPS);
     for mut step in STEPS {
         let hundred = |_| NonZeroUsize::new(100).expect("100 is not 0");
-        step.scenario.workers = step.scenario.workers.map(hundred);
-        step.scenario.min_workers = step.scenario.min_workers.map(hundred);
-        step.scenario.max_workers = step.scenario.max_workers.map(hundred);
-        step.scenario.rate = step.scenario.rate.map(|_| 1e99);
-        step.scenario.jobs = Some(1000 / step.scenario.bursts.unwrap_or(1));
+        step.program.workers = step.program.workers.map(hundred);
+        step.program.min_workers = step.program.min_workers.map(hundred);
+        step.program.max_workers = step.program.max_workers.map(hundred);
+        step.program.rate = step.program.rate.map(|_| 1e99);
+        step.program.jobs = Some(1000 / step.program.bursts.unwrap_or(1));
         steps.push(step);
-        step.scenario.jobs = Some(0);
+        step.program.jobs = Some(0);
         steps.push(step);
     }
     for step in steps {
@@ -270,8 +270,8 @@ fn a_trace_is_written_to_the_file() {
 #[test]
 fn a_queue_shows_however_short_its_time() {
     let mut dispatcher = step("dispatcher");
-    dispatcher.scenario.jobs = Some(5);
-    dispatcher.scenario.rest = Some(Duration::from_secs(1000));
+    dispatcher.program.jobs = Some(5);
+    dispatcher.program.rest = Some(Duration::from_secs(1000));
     let drawn = text(&dispatcher, 80, false);
     assert!(drawn.contains("queue 2 │█"), "{drawn}");
 }
@@ -280,7 +280,7 @@ fn a_queue_shows_however_short_its_time() {
 fn workers_that_are_not_drawn_are_counted() {
     let mut basic = step("basic");
     for (workers, expected) in [(32, None), (100, Some("│ and 68 more workers"))] {
-        basic.scenario.workers = NonZeroUsize::new(workers);
+        basic.program.workers = NonZeroUsize::new(workers);
         let drawn = text(&basic, 80, false);
         let more = drawn.lines().find(|line| line.contains(" more workers"));
         assert_eq!(more.map(str::trim_start), expected, "{drawn}");
@@ -290,7 +290,7 @@ fn workers_that_are_not_drawn_are_counted() {
 #[test]
 fn long_lists_of_jobs_are_cut() {
     let mut errors = step("errors");
-    errors.scenario.jobs = Some(60);
+    errors.program.jobs = Some(60);
     let drawn = text(&errors, 80, false);
     let failed = "Failed:             3 6 9 12 15 18 21 24 27 30 33 36 and 8 more\n";
     assert!(drawn.contains(failed), "{drawn}");
@@ -326,8 +326,8 @@ fn colours_only_where_they_are_wanted() {
 /// Jobs that take 0.1 s and start one by one.
 fn short_jobs(jobs: usize) -> Step {
     let mut step = step("rate-limited");
-    step.scenario.workers = NonZeroUsize::new(1);
-    step.scenario.jobs = Some(jobs);
+    step.program.workers = NonZeroUsize::new(1);
+    step.program.jobs = Some(jobs);
     step
 }
 
@@ -364,9 +364,9 @@ fn numbers_have_their_place_beside_bars_in_svg() {
 #[test]
 fn without_jobs_only_rests_take_time() {
     for mut step in STEPS {
-        step.scenario.jobs = Some(0);
-        let run = play(&step, &step.scenario.script(), Time::Conducted, PATIENCE);
-        let rest = step.scenario.rest.unwrap_or_default(); // before it is stopped
+        step.program.jobs = Some(0);
+        let run = play(&step, &step.program.script(), Mode::VirtualClock, PATIENCE);
+        let rest = step.program.rest.unwrap_or_default(); // before it is stopped
         assert_eq!(run.expect("the pool runs").end, rest, "{}", step.name);
     }
 }
@@ -375,8 +375,8 @@ fn without_jobs_only_rests_take_time() {
 #[test]
 fn traces_are_in_the_trace_event_format() {
     let mut step = step("dispatcher");
-    step.scenario.workers = NonZeroUsize::new(2);
-    step.scenario.jobs = Some(3);
+    step.program.workers = NonZeroUsize::new(2);
+    step.program.jobs = Some(3);
     let trace: Value = serde_json::from_str(&trace(&step)).expect("it is JSON");
     assert_eq!(trace["displayTimeUnit"], "ms");
     let events = trace["traceEvents"].as_array().expect("a list of events");

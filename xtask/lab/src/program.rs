@@ -1,4 +1,4 @@
-//! What a person asks for: the steps' own flags, and the article's values for them.
+//! What a step's program does with its pool: the step's own flags, with the article's values.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
@@ -8,12 +8,11 @@ use std::time::Duration;
 use xtask::run::above_zero;
 
 use crate::script::{Job, Outcome, Script, When};
-use crate::steps::Step;
 
-/// What a step's program does with its pool. A flag is `None` if the step has no such flag, or if it is not given.
+/// What a step's program does with its pool. A flag is `None` if the step has no such flag, or if it is not set.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 #[command(mut_args(|arg| arg.allow_negative_numbers(true)))]
-pub struct Scenario {
+pub struct Program {
     /// How many workers share the jobs, 1 to 1000
     #[arg(long, value_name = "N", value_parser = within::<NonZeroUsize>(1..=1000))]
     pub workers: Option<NonZeroUsize>,
@@ -58,13 +57,17 @@ pub struct Scenario {
     #[arg(long, value_name = "N", value_parser = within::<usize>(0..=MAX_JOBS))]
     pub bursts: Option<usize>,
 
-    /// How long a job takes.
+    /// The flag that the step has without a default value, if any.
     #[arg(skip)]
-    pub duration: Duration,
+    pub unset: Option<&'static str>,
 
     /// Whether every third job fails.
     #[arg(skip)]
-    pub third_fails: bool,
+    pub every_third_fails: bool,
+
+    /// How long a job takes.
+    #[arg(skip)]
+    pub duration: Duration,
 
     /// The time between two submissions.
     #[arg(skip)]
@@ -76,12 +79,12 @@ pub struct Scenario {
 }
 
 /// Runs with more jobs are not drawn.
-const MAX_JOBS: usize = 10_000;
+pub const MAX_JOBS: usize = 10_000;
 
 /// Nor are longer ones.
-const MAX_TIME: Duration = Duration::from_secs(100_000);
+pub const MAX_TIME: Duration = Duration::from_secs(100_000);
 
-impl Scenario {
+impl Program {
     /// Three workers, and five jobs of a second each that are submitted at once.
     pub const ARTICLE: Self = Self {
         workers: NonZeroUsize::new(3),
@@ -89,13 +92,14 @@ impl Scenario {
         timeout: None,
         fail: None,
         panic: None,
-        third_fails: false,
         rate: None,
         burst: None,
         pause: None,
         min_workers: None,
         max_workers: None,
         bursts: None,
+        unset: None,
+        every_third_fails: false,
         duration: Duration::from_secs(1),
         interval: Duration::ZERO,
         rest: None,
@@ -149,7 +153,7 @@ impl Scenario {
             outcome: match Some(job) {
                 job if job == self.panic => Outcome::Panicked,
                 job if job == self.fail => Outcome::Failed,
-                _ if self.third_fails && job.is_multiple_of(3) => Outcome::Failed,
+                _ if self.every_third_fails && job.is_multiple_of(3) => Outcome::Failed,
                 _ => Outcome::Done,
             },
             ..Job::default()
@@ -170,45 +174,6 @@ impl Scenario {
         let (script, workers) = (self.script(), self.most_workers().get());
         script.lower_bound(jobs, workers, self.rate.is_some())
     }
-
-    /// The steps, with these flags instead of their own values.
-    ///
-    /// # Errors
-    ///
-    /// If no step has such a flag, or the picture would be too large.
-    pub fn override_in(&self, steps: &[&Step]) -> Result<Vec<Step>, String> {
-        let mut steps = Vec::from_iter(steps.iter().map(|&&step| step));
-        macro_rules! set {
-            ($($field:ident)*) => {
-                $(if let Some(value) = self.$field {
-                    let fields = steps.iter_mut().flat_map(|step| &mut step.scenario.$field);
-                    if fields.map(|field| *field = value).count() == 0 {
-                        let flag = stringify!($field).replace('_', "-");
-                        let names = Vec::from_iter(steps.iter().map(|step| step.name));
-                        return Err(format!("--{flag} is no flag of {}", names.join(" or ")));
-                    }
-                })*
-            };
-        }
-        set!(workers jobs timeout fail panic rate burst pause min_workers max_workers bursts);
-        steps.iter().try_for_each(check)?;
-        Ok(steps)
-    }
-}
-
-/// Whether it can be run and drawn.
-fn check(Step { name, scenario, .. }: &Step) -> Result<(), String> {
-    let (min, max) = (scenario.workers(), scenario.most_workers());
-    let (jobs, seconds) = (scenario.total(), MAX_TIME.as_secs());
-    Err(if max < min {
-        format!("--min-workers {min} is above --max-workers {max}, and takes at most that")
-    } else if jobs > MAX_JOBS {
-        format!("{name}: {jobs} jobs are too many to draw, {MAX_JOBS} are not")
-    } else if scenario.lower_bound(jobs) > MAX_TIME {
-        format!("{name}: this takes more than {seconds} s, too much to draw")
-    } else {
-        return Ok(());
-    })
 }
 
 /// Parses a whole number in this range.

@@ -1,0 +1,176 @@
+//! A pool of threads under a virtual clock: every run of a script is the same.
+//!
+//! Each job waits until the clock ends it, and the clock waits until the pool has started all that it can. Then the clock
+//! goes on to the end of the job that is due first, and ends that one. So the pool decides who does what, and the clock
+//! when it ends.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::Ended;
+use super::recorder::{Recorder, call, start, stuck};
+use crate::pools::{Event, Threads};
+use crate::script::{Outcome, Script, When};
+
+struct VirtualClock {
+    recorder: Arc<Recorder>,
+    state: Mutex<State>,
+    /// Wakes the thread that keeps the clock.
+    changed: Condvar,
+}
+
+struct State {
+    now: Duration,
+    /// How many jobs the pool can have in flight.
+    workers: usize,
+    unfinished: usize,
+    /// How many jobs have finished without a result so far; `None` if results do not come.
+    results_due: Option<usize>,
+    /// Whether the pool is still to be stopped.
+    stop_due: bool,
+    /// Who waits: until when, with which job (0 for the stop, which goes first) and as which worker. Dropping the sender
+    /// ends the wait.
+    waiting: BTreeMap<(Duration, usize, usize), Sender<()>>,
+    /// How the pool ended.
+    ended: Option<Result<Ended, String>>,
+}
+
+impl VirtualClock {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with it")
+    }
+
+    /// Waits until the clock ends this job, or the wait for the stop.
+    fn wait(&self, duration: Duration, job: usize, worker: usize) {
+        let (release, released) = channel();
+        let mut state = self.state();
+        let due = state.now.saturating_add(duration);
+        state.waiting.insert((due, job, worker), release);
+        drop(state);
+        self.changed.notify_one();
+        _ = released.recv(); // an error, always: the sender is dropped
+    }
+
+    /// Keeps the clock until the pool has ended.
+    fn keep(&self, patience: Duration) -> Result<Ended, String> {
+        let mut state = self.state();
+        loop {
+            if let Some(ended) = state.ended.take() {
+                return ended;
+            }
+            if state.has_settled() {
+                state.go_on(&self.recorder);
+                continue;
+            }
+            let waited = self.changed.wait_timeout(state, patience);
+            let (guard, waited) = waited.expect("no thread panics with it");
+            state = guard;
+            if waited.timed_out() && state.ended.is_none() && !state.has_settled() {
+                if state.waiting.is_empty() {
+                    return Err(stuck(patience));
+                }
+                state.expect_no_more();
+            }
+        }
+    }
+}
+
+impl Threads for VirtualClock {
+    fn work(&self, worker: usize, job: usize) -> Outcome {
+        self.record(Event::Started { worker, job });
+        let todo = self.recorder.script.job(job);
+        self.wait(todo.duration, job, worker);
+        todo.outcome.finish()
+    }
+
+    fn stop(&self, when: When) {
+        match when {
+            When::After(time) => self.wait(time, 0, 0),
+            When::Started(job) => {
+                self.recorder.wait_until_started(job);
+                self.record(Event::Stop);
+            }
+        }
+    }
+
+    fn record(&self, event: Event) {
+        if let Event::Ended { .. } = event {
+            return; // at no certain time, because the clock does not wait for it
+        }
+        let mut state = self.state();
+        if let Event::Result { .. } = event {
+            state.results_due = state.results_due.map(|due| due.saturating_sub(1));
+        }
+        self.recorder.record(state.now, event);
+        self.changed.notify_one();
+    }
+}
+
+impl State {
+    /// Whether the pool has done all that it can before the clock goes on.
+    fn has_settled(&self) -> bool {
+        let expected = self.workers.min(self.unfinished) + usize::from(self.stop_due);
+        self.waiting.len() >= expected.max(1) && self.results_due.unwrap_or(0) == 0
+    }
+
+    /// Sets the clock to when the first of those who wait is due, and ends its wait.
+    fn go_on(&mut self, recorder: &Recorder) {
+        let Some(((due, job, worker), _release)) = self.waiting.pop_first() else {
+            return;
+        };
+        self.now = due;
+        if job == 0 {
+            self.stop_due = false;
+            return recorder.record(due, Event::Stop);
+        }
+        self.unfinished = self.unfinished.saturating_sub(1);
+        self.results_due = self.results_due.map(|due| due + 1);
+        recorder.record(due, Event::Finished { worker, job });
+    }
+
+    /// The pool does less than it could: it is not waited for again.
+    fn expect_no_more(&mut self) {
+        self.stop_due &= self.waiting.keys().any(|&(_, job, _)| job == 0);
+        self.workers = self.waiting.len() - usize::from(self.stop_due);
+        self.results_due = self.results_due.filter(|&due| due == 0);
+    }
+}
+
+/// Runs the pool, and says how and when it ended.
+pub fn run(
+    pool: fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>,
+    recorder: &Arc<Recorder>,
+    patience: Duration,
+) -> Result<(Ended, Duration), String> {
+    // Every job is submitted before the first ends, so that the clock knows what to wait for.
+    let mut script = recorder.script.clone();
+    let room = NonZeroUsize::new(script.jobs.len()).unwrap_or(script.capacity);
+    script.capacity = script.capacity.max(room);
+    let state = State {
+        now: Duration::ZERO,
+        workers: script.workers.get(),
+        unfinished: script.jobs.len(),
+        results_due: Some(0),
+        stop_due: matches!(script.stop, Some(When::After(_))),
+        waiting: BTreeMap::new(),
+        ended: None,
+    };
+    let clock = Arc::new(VirtualClock {
+        recorder: recorder.clone(),
+        state: Mutex::new(state),
+        changed: Condvar::new(),
+    });
+    let harness = clock.clone();
+    start(move || {
+        let ended = call(|| pool(&script, script.jobs.len(), harness.clone()));
+        harness.state().ended = Some(ended);
+        harness.changed.notify_one();
+    })?;
+    let ended = clock.keep(patience)?;
+    let end = clock.state().now;
+    Ok((ended, end))
+}
