@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use xtask::cargo::root;
 use xtask::steps::{STEPS, Step};
 
 use crate::program::program;
@@ -33,6 +35,29 @@ fn flags(step: &Step) -> BTreeMap<String, String> {
     help.filter(|(flag, _)| flag.starts_with("--"))
         .map(|(flag, help)| (flag.to_owned(), help.trim_start().to_owned()))
         .collect()
+}
+
+#[test]
+fn a_step_stands_in_every_place() {
+    let root = root().expect("tests run in the workspace");
+    for name in STEPS.map(|step| step.name) {
+        let row = lab::steps::Step::named(name);
+        assert!(row.is_some(), "xtask/lab/src/steps.rs has no {name}");
+        for (file, text) in [
+            ("Cargo.toml", format!("\"{name}\",")),
+            ("Cargo.toml", format!("\n{name} = {{ path = ")),
+            (
+                "xtask/lab/Cargo.toml",
+                format!("\n{name}.workspace = true\n"),
+            ),
+            ("xtask/digests.txt", format!("{name}/src/lib.rs")),
+            ("README.md", format!("]({name}")),
+            (&format!("{name}/timeline.svg"), "<svg".to_owned()),
+        ] {
+            let content = fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(content.contains(&text), "{file} has no {text:?}");
+        }
+    }
 }
 
 #[test]
@@ -210,7 +235,7 @@ fn the_command_line_is_handled_alike_everywhere() {
     let same_in = |file: &str, steps: &[&str]| {
         let read = |step: &&str| {
             let path = format!("{}/../../{step}/src/{file}", env!("CARGO_MANIFEST_DIR"));
-            std::fs::read_to_string(path).expect("the step has the file")
+            fs::read_to_string(path).expect("the step has the file")
         };
         let files: Vec<_> = steps.iter().map(read).collect();
         assert!(
