@@ -13,7 +13,8 @@ use clap::Parser;
 /// value that is not UTF-8. Here each flag gets its value, and refuses it by name.
 pub fn parse<Flags: Parser>() -> Flags {
     let arguments = env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    let command = Flags::command().mut_args(|flag| flag.allow_negative_numbers(true));
+    let command = Flags::command().version(env!("CARGO_PKG_VERSION"));
+    let command = command.mut_args(|flag| flag.allow_negative_numbers(true));
     let matches = command.get_matches_from(arguments);
     Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
