@@ -128,7 +128,7 @@ fn without_mdbook_the_message_says_how_to_get_it() {
         .expect("the program can be started");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("cargo install mdbook"), "{error}");
+    assert!(error.contains("cargo install --locked mdbook "), "{error}");
 }
 
 /// `cargo doc` puts the page of a step into `target/doc/STEP`, and copies no pictures there. So the step's
