@@ -158,9 +158,14 @@ fn end(child: &mut Child) {
 #[cfg(unix)]
 fn end_group(id: u32) {
     use nix::sys::signal::{Signal, killpg};
-    use nix::unistd::Pid;
+    _ = killpg(pid(id), Signal::SIGKILL); // an error means that it has ended already
+}
+
+/// A process id of std as nix has it.
+#[cfg(unix)]
+pub(crate) fn pid(id: u32) -> nix::unistd::Pid {
     let id = i32::try_from(id).expect("a process id is a positive i32");
-    _ = killpg(Pid::from_raw(id), Signal::SIGKILL); // an error means that it has ended already
+    nix::unistd::Pid::from_raw(id)
 }
 
 #[cfg(not(unix))]

@@ -194,6 +194,17 @@ fn ctrl_c_ends_the_step_and_then_xtask() {
     insta::assert_snapshot!(stderr, @"xtask: stopped in basic");
 }
 
+/// Whoever asks a program to end, as `kill` or a service manager does, knows only this one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_request_to_end_ends_the_step_and_then_xtask() {
+    let running = Running::start();
+    running.kill("TERM", &running.xtask.id().to_string());
+    let (code, stderr) = running.end();
+    assert_eq!(code, Some(143));
+    insta::assert_snapshot!(stderr, @"xtask: stopped in basic");
+}
+
 /// Here: for a target that is named, and into another folder.
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
