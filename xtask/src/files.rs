@@ -1,8 +1,35 @@
-//! Files that are replaced as a whole: each is the old one or the new one at any time.
+//! Plain files, found without following links, and replaced as a whole: each is the old one or the new one at any time.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+/// The plain files in a part of a folder, such as `src`, by their paths from that folder. Links, pipes and whatever else is no plain
+/// file are left out, and so are names that start with a dot or are not UTF-8.
+///
+/// # Errors
+///
+/// If a folder cannot be read: its path, and why.
+pub fn plain_files(folder: &Path, part: &str) -> io::Result<BTreeMap<String, Metadata>> {
+    let (mut files, mut inner) = (BTreeMap::new(), vec![part.to_owned()]);
+    while let Some(name) = inner.pop() {
+        let path = folder.join(&name);
+        match fs::symlink_metadata(&path) {
+            Ok(data) if data.is_file() => _ = files.insert(name, data),
+            Ok(data) if data.is_dir() => {
+                for entry in fs::read_dir(&path).map_err(about(&path))? {
+                    let entry = entry.map_err(about(&path))?.file_name();
+                    let entry = entry.to_str().filter(|entry| !entry.starts_with('.'));
+                    inner.extend(entry.map(|entry| format!("{name}/{entry}")));
+                }
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(about(&path)(error)),
+            _ => {} // no plain file, or it has just been taken away
+        }
+    }
+    Ok(files)
+}
 
 /// Writes a file, and its folder if need be, and waits until it is on the disk.
 ///
@@ -18,7 +45,8 @@ pub fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     written.map_err(about(path))
 }
 
-/// Puts a new file, on the same disk, in the place of another, with the permissions of that.
+/// Puts a new file, on the same disk, in the place of another, with the permissions of that. A link is replaced, and not what it
+/// leads to.
 ///
 /// # Errors
 ///
@@ -27,8 +55,7 @@ pub fn move_file(new: &Path, target: &Path) -> io::Result<()> {
     if let Ok(old) = fs::metadata(target) {
         fs::set_permissions(new, old.permissions()).map_err(about(new))?;
     }
-    let target = fs::canonicalize(target).unwrap_or(target.into()); // a link stays one
-    fs::rename(new, &target).map_err(about(&target))
+    fs::rename(new, target).map_err(about(target))
 }
 
 /// An error that says which file it is about.

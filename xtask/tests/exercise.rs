@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use xtask::deadline;
 use xtask::exercise::blank::{self, find};
 use xtask::exercise::parts::Exercise;
 use xtask::exercise::{DIGESTS, Files, digests};
@@ -295,6 +296,99 @@ fn a_read_only_file_is_left_alone() {
             .contains("lib.rs is read-only")
     );
     assert_eq!(room.lib(), LIB);
+}
+
+/// Two that are no UTF-8, a pipe that nobody writes to, and links to a file and a folder that are none of the step's.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_plain_files_are_read_and_replaced() {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink};
+    let room = Room::new();
+    room.write("elsewhere/private.rs", "// private\n");
+    let names = [&b"src/\xff.rs"[..], b"src/\xfe.rs"].map(std::ffi::OsStr::from_bytes);
+    for name in names {
+        fs::write(room.path("basic").join(name), "// no name\n").expect("Linux takes it");
+    }
+    symlink(room.path("elsewhere"), room.path("basic/src/folder")).expect("there is room");
+    symlink(
+        room.path("elsewhere/private.rs"),
+        room.path("basic/src/link.rs"),
+    )
+    .expect("the same");
+    let pipe = Command::new("mkfifo")
+        .arg(room.path("basic/src/pipe.rs"))
+        .status();
+    assert!(pipe.expect("Linux has it").success());
+
+    let ends = |code, arguments| {
+        let finished = deadline::run(room.xtask(arguments), Duration::from_secs(60));
+        let finished = finished.expect("xtask can be started");
+        let status = finished.status.expect("it does not wait for the pipe");
+        assert_eq!(status.code(), Some(code), "{}", finished.output);
+        finished.output
+    };
+    ends(0, "exercise basic");
+    room.write("basic/src/lib.rs", &mine());
+    ends(0, "reset basic");
+    let (name, _) = room.attempts().pop_first().expect("mine is kept");
+    let kept = fs::read_dir(room.path(&format!(".attempts/basic/{name}/src")));
+    let kept = kept
+        .expect("it is there")
+        .map(|entry| entry.expect("it can be read").file_name());
+    assert_eq!(Vec::from_iter(kept), ["lib.rs"]);
+    assert_eq!(
+        fs::read(room.path("basic").join(names[0])).ok(),
+        Some("// no name\n".into())
+    );
+
+    // Nothing is written through a link.
+    for path in ["basic/src/lib.rs", "basic/src"] {
+        let path = room.path(path);
+        fs::rename(&path, room.path("away")).expect("it is ours");
+        fs::rename(
+            room.path("elsewhere/private.rs"),
+            room.path("elsewhere/lib.rs"),
+        )
+        .ok();
+        let target = if path.ends_with("src") {
+            "elsewhere"
+        } else {
+            "elsewhere/lib.rs"
+        };
+        symlink(room.path(target), &path).expect("there is room");
+        let said = ends(1, "reset basic");
+        assert!(said.contains("is no plain file; move it away"), "{said}");
+        fs::remove_file(&path).expect("it is a link");
+        fs::rename(room.path("away"), &path).expect("it is ours");
+    }
+    let private = fs::read_to_string(room.path("elsewhere/lib.rs"));
+    assert_eq!(private.expect("it is there"), "// private\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new();
+    let mode = |path| {
+        fs::metadata(room.path(path))
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    let permissions = fs::Permissions::from_mode(0o640);
+    fs::set_permissions(room.path("basic/src/lib.rs"), permissions).expect("it is ours");
+    room.ends(0, "exercise basic");
+    room.write("basic/src/lib.rs", &mine());
+    room.ends(0, "reset basic");
+    let (attempt, _) = room.attempts().pop_first().expect("mine is kept");
+    assert_eq!(mode("basic/src/lib.rs"), 0o640);
+    assert_eq!(mode(".attempts/basic/ours/src/lib.rs"), 0o640);
+    assert_eq!(
+        mode(&format!(".attempts/basic/{attempt}/src/lib.rs")),
+        0o640
+    );
 }
 
 /// A limit on the size of files has the effect of a full disk: without a handler for its signal it ends the

@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::edit::Edit;
-use super::workspace::Workspace;
+use super::page::resolve;
+use super::workspace::{Workspace, is_inside, words};
 use xtask::cargo::cargo;
 use xtask::deadline::Finished;
 use xtask::exercise::blank::blank;
@@ -99,6 +100,10 @@ impl Edited {
         for change in &edit.changes {
             let path = file(folder, change.file.as_deref())?;
             let failed = |error: &dyn Display| format!("{path}: {error}");
+            let step = root.join(path.split('/').next().unwrap_or_default());
+            if root.join(&path).exists() && !is_inside(&step, &root.join(&path)) {
+                return Err(failed(&"it leads out of the step"));
+            }
             if !originals.contains_key(&path) {
                 let text = fs::read_to_string(root.join(&path)).map_err(|error| failed(&error))?;
                 originals.insert(path.clone(), text.clone());
@@ -120,6 +125,7 @@ impl Edited {
         if !command.starts_with("cargo run ") {
             return Err(format!("`{command}` does not start with `cargo run`"));
         }
+        words(root, &command)?;
         Ok(Self {
             step,
             command,
@@ -320,9 +326,10 @@ fn file(folder: &str, named: Option<&str>) -> Result<String, String> {
     } else {
         format!("{folder}/{named}")
     };
-    match is_in_step(&path) {
-        true => Ok(path),
-        false => Err(format!(
+    match resolve("", &path) {
+        Some(resolved) if resolved != path => Err(format!("`{named}` is no plain path")),
+        Some(_) if is_in_step(&path) => Ok(path),
+        _ => Err(format!(
             "which step is it? Write `+++ b/STEP/{named}` above the lines"
         )),
     }
@@ -404,5 +411,14 @@ mod tests {
             Ok("errors/src/lib.rs")
         );
         file("xtask/book", None).expect_err("the page belongs to no step");
+        for path in [
+            "basic/../../etc/x",
+            "../../../etc/x",
+            "basic/../Cargo.toml",
+            "/etc/x",
+            "./src/lib.rs",
+        ] {
+            file("basic", Some(path)).expect_err(path);
+        }
     }
 }

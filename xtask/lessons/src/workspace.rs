@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use xtask::cargo::{cargo, text};
 use xtask::deadline::{self, Finished};
+use xtask::steps::STEPS;
 
 /// How long a command may take that has to build first.
 const BUILD: Duration = Duration::from_secs(600);
@@ -60,9 +61,9 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// What the compiler says if it does not build; or why it cannot be run.
+    /// What the compiler says if it does not build; or why it is not run.
     pub fn build(&self, line: &str) -> Result<Command, String> {
-        let words = words(line)?;
+        let words = words(&self.root, line)?;
         let ["cargo", "run", flags @ ..] = words.as_slice() else {
             let mut command = match words[0] {
                 "cargo" => cargo(),
@@ -116,31 +117,64 @@ impl Workspace {
     }
 }
 
-/// The words of a command that a page may have run.
-fn words(line: &str) -> Result<Vec<&str>, String> {
+/// The words of a command that a page may have run: one that changes nothing, runs only programs of the steps and of
+/// `cargo xtask`, and names only files of the workspace at `root`.
+///
+/// # Errors
+///
+/// If it is another.
+pub fn words<'a>(root: &Path, line: &'a str) -> Result<Vec<&'a str>, String> {
     let line = line
         .split_once(" #")
         .map_or(line, |(command, _comment)| command);
     let words = Vec::from_iter(line.split_whitespace());
-    match words.as_slice() {
-        ["cargo", "run" | "xtask", ..] | ["diff" | "ls", ..] => Ok(words),
-        _ => Err("only `cargo run`, `cargo xtask`, `diff` and `ls` are run; mark the block `console ignore`".into()),
-    }
+    let is_step = |name: &str| STEPS.iter().any(|step| step.name == name);
+    let is_inside = |path: &str| is_inside(root, Path::new(path));
+    let is_allowed = match words.as_slice() {
+        ["cargo", "run", "-p", step, "--example", _] | ["cargo", "run", "-p", step] => {
+            is_step(step)
+        }
+        ["cargo", "run", "-p", step, "--example", _, "--", ..] => is_step(step),
+        ["cargo", "run", "-p", step, "--", ..] => is_step(step),
+        ["cargo", "xtask", "--help"] | ["cargo", "xtask", _, "--help"] => true,
+        ["cargo", "xtask", "list" | "diff", ..] => true,
+        ["cargo", "xtask", "timeline", flags @ ..] => {
+            let writes = |flag: &&str| flag.starts_with("--svg") || flag.starts_with("--trace");
+            !flags.iter().any(writes)
+        }
+        ["diff", "-u", files @ ..] | ["diff" | "ls", files @ ..] => {
+            files.iter().copied().all(is_inside)
+        }
+        _ => false,
+    };
+    let refused = "only `cargo run -p STEP`, `cargo xtask list`, `diff`, `timeline` and `--help`, `diff` and `ls` are run, \
+                   with files of the workspace; mark the block `console ignore`";
+    is_allowed.then_some(words).ok_or_else(|| refused.into())
 }
 
-/// Makes `copy` the same as `folder`, apart from hidden files other than cargo's, and from target folders.
+/// Whether a file or folder is there and in the folder `root`, also after links are followed. Flags are no files.
+pub fn is_inside(root: &Path, path: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let (root, path) = (real(root), real(&root.join(path)));
+    root.zip(path)
+        .is_some_and(|(root, path)| path.starts_with(root))
+}
+
+/// Makes `copy` the same as `folder`, apart from hidden files other than cargo's, from target folders, and from links and whatever
+/// else is neither file nor folder.
 fn mirror(folder: &Path, copy: &Path) -> io::Result<()> {
     fs::create_dir_all(copy)?;
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
-        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let entry = entry?;
+        let (kind, name, entry) = (entry.file_type()?, entry.file_name(), entry.path());
         let is_hidden = name.to_string_lossy().starts_with('.') && name != ".cargo";
-        if is_hidden || name == "target" {
+        if is_hidden || name == "target" || !(kind.is_dir() || kind.is_file()) {
             continue;
         }
         let twin = copy.join(&name);
         names.insert(name);
-        if entry.is_dir() {
+        if kind.is_dir() {
             mirror(&entry, &twin)?;
         } else {
             let content = fs::read(&entry)?;
@@ -161,4 +195,65 @@ fn mirror(folder: &Path, copy: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_change_nothing_run_no_other_program_and_stay_in_the_workspace() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        for line in [
+            "cargo run -p basic -- --jobs 3 # a comment",
+            "cargo run -p waitgroup --example wait_group",
+            "cargo xtask timeline basic --workers 1",
+            "cargo xtask list",
+            "cargo xtask exercise --help",
+            "diff -u basic/src/lib.rs errors/src/lib.rs",
+            "ls xtask/book",
+            "ls",
+        ] {
+            words(root, line).expect(line);
+        }
+        for line in [
+            "",
+            "rm -r basic",
+            "cargo build",
+            "cargo run --config build.rustc-wrapper='/bin/sh' -p basic",
+            "cargo run -p basic --config build.rustc-wrapper='/bin/sh'",
+            "cargo run -p basic --example wait_group --config x",
+            "cargo run -p basic --manifest-path /tmp/Cargo.toml",
+            "cargo run -p lessons -- lessons",
+            "cargo run",
+            "cargo xtask exercise basic",
+            "cargo xtask reset basic -- --help",
+            "cargo xtask lessons",
+            "cargo xtask timeline basic --svg",
+            "cargo xtask timeline basic --trace=x",
+            "ls /etc",
+            "ls ..",
+            "ls basic/../..",
+            "ls -l",
+            "ls gone.md",
+            "diff README.md /etc/passwd",
+            "diff --paginate README.md README.md",
+            "diff -u README.md ../x",
+        ] {
+            words(root, line).expect_err(line);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_workspace_leads_out_of_it_and_is_not_copied() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let (inside, copy) = (folder.path().join("inside"), folder.path().join("copy"));
+        fs::create_dir(&inside).expect("there is room");
+        fs::write(inside.join("file"), "").expect("there is room");
+        std::os::unix::fs::symlink(folder.path(), inside.join("link")).expect("there is room");
+        assert!(is_inside(&inside, Path::new("file")) && !is_inside(&inside, Path::new("link")));
+        mirror(&inside, &copy).expect("there is room");
+        assert!(copy.join("file").exists() && !copy.join("link").exists());
+    }
 }

@@ -8,6 +8,7 @@ use lessons::book::assemble;
 use lessons::console;
 use lessons::experiment::{Claim, Edited};
 use lessons::page::{Page, resolve};
+use lessons::workspace::words;
 use lessons::{answers, links, pages};
 use tempfile::TempDir;
 use xtask::steps::STEPS;
@@ -49,7 +50,9 @@ fn every_block_says_what_to_do_with_it_and_every_edit_applies() {
         .flat_map(|page| page.blocks.iter().map(move |block| (page, block)));
     none(blocks.filter_map(|(page, block)| {
         let commands = console::is_run(&block.info).and_then(|is_run| match is_run {
-            true => console::calls(&block.text).map(drop),
+            true => console::calls(&block.text)?
+                .iter()
+                .try_for_each(|call| words(root(), call.command).map(drop)),
             false => Ok(()),
         });
         let edit = Claim::parse(&block.info).and_then(|claim| match claim {
@@ -200,6 +203,44 @@ fn output_that_has_changed_is_shown_as_a_difference_or_updated() {
 
     let (code, error) = xtask(folder.path(), &["lessons", "--check"]);
     assert_eq!(code, Some(0), "{error}");
+}
+
+/// Not a command that changes the sources, and no edit of what is not the step's.
+#[test]
+fn pages_change_nothing_but_themselves() {
+    let folder = out_of_date();
+    let (lib, outside) = (
+        folder.path().join("basic/src/lib.rs"),
+        folder.path().join("victim"),
+    );
+    fs::create_dir_all(folder.path().join("basic/src")).expect("there is room");
+    fs::write(&lib, "old\n").expect("there is room");
+    fs::write(&outside, "old\n").expect("there is room");
+    for (block, problem) in [
+        (
+            "```console\n$ cargo xtask exercise basic\n```\n",
+            "only `cargo run -p STEP`",
+        ),
+        (
+            "```diff hangs\n+++ b/basic/../victim\n-old\n+new\n```\n",
+            "is no plain path",
+        ),
+        (
+            "```diff hangs\n$ cargo run --config x\n+++ b/basic/src/lib.rs\n-old\n+new\n```\n",
+            "only `cargo run -p STEP`",
+        ),
+    ] {
+        fs::write(
+            folder.path().join("README.md"),
+            format!("# Front\n\n{block}"),
+        )
+        .expect("there is room");
+        let (code, error) = xtask(folder.path(), &["lessons", "--check", "README.md"]);
+        assert!(code == Some(1) && error.contains(problem), "{block}{error}");
+        for file in [&lib, &outside] {
+            assert_eq!(fs::read_to_string(file).expect("it is there"), "old\n");
+        }
+    }
 }
 
 #[test]

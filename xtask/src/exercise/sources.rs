@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::files::{about, move_file, write_file};
+use crate::files::{about, move_file, plain_files, write_file};
 
 /// Files by their path from the step's folder, as `src/lib.rs`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -27,7 +27,7 @@ pub struct Sources {
     root: PathBuf,
     /// The step's name.
     pub step: String,
-    /// All that is in the step's `src`.
+    /// The plain files in the step's `src`.
     pub theirs: Files,
     /// Ours, from the step's folder or from where they are kept. `None` if neither has them.
     pub ours: Option<Files>,
@@ -85,7 +85,7 @@ impl Sources {
     pub fn keep_ours(&self) -> Result<()> {
         match self.differ() {
             true => self.ours().map(|_| ()),
-            false => write(&self.folder().join("ours"), self.ours()?),
+            false => self.keep("ours", self.ours()?),
         }
     }
 
@@ -94,12 +94,25 @@ impl Sources {
         if !self.differ() {
             return Ok(None);
         }
-        let mut name = timestamp(SystemTime::now());
+        let now = humantime::format_rfc3339_seconds(SystemTime::now());
+        let mut name = now.to_string().replace(':', "-"); // as a file may be named
         while self.folder().join(&name).exists() {
             name += "+"; // another of the same second
         }
-        write(&self.folder().join(&name), &self.theirs)?;
+        self.keep(&name, &self.theirs)?;
         Ok(Some(Path::new(ATTEMPTS).join(&self.step).join(name)))
+    }
+
+    /// Copies files of the step's folder, with their permissions.
+    fn keep(&self, name: &str, files: &Files) -> Result<()> {
+        let copy = self.folder().join(name);
+        write(&copy, files)?;
+        for path in files.keys() {
+            let (file, copy) = (self.root.join(&self.step).join(path), copy.join(path));
+            let permissions = fs::metadata(&file).map_err(about(&file))?.permissions();
+            fs::set_permissions(&copy, permissions).map_err(about(&copy))?;
+        }
+        Ok(())
     }
 
     /// Replaces the files in the step's folder that differ from `files`. Each of them is the old one or
@@ -108,19 +121,27 @@ impl Sources {
         let is_changed = |(path, file): &(&String, &Vec<u8>)| self.theirs.get(*path) != Some(file);
         let changed = files.iter().filter(is_changed);
         let changed = Files::from_iter(changed.map(|(path, file)| (path.clone(), file.clone())));
-        let target = |path| self.root.join(&self.step).join(path);
-        for target in changed.keys().map(target) {
-            if fs::metadata(&target).is_ok_and(|old| old.permissions().readonly()) {
-                return Err(format!("{} is read-only", target.display()).into());
+        let step = self.root.join(&self.step);
+        for target in changed.keys().map(|path| step.join(path)) {
+            for path in target.ancestors().take_while(|path| **path != step) {
+                let refused = match fs::symlink_metadata(path) {
+                    Ok(old) if !old.is_file() && !old.is_dir() => "is no plain file; move it away",
+                    Ok(old) if old.is_file() && old.permissions().readonly() => "is read-only",
+                    _ => continue,
+                };
+                return Err(format!("{} {refused}", path.display()).into());
             }
         }
         let folder = self.folder().join("new");
         write(&folder, &changed)?;
         for path in changed.keys() {
-            let (new, target) = (folder.join(path), target(path));
+            let (new, target) = (folder.join(path), step.join(path));
             if fs::read(&target).ok().as_ref() != self.theirs.get(path) {
                 let target = target.display();
                 return Err(format!("{target} was saved at this moment; try again").into());
+            }
+            if let Some(inner) = target.parent() {
+                fs::create_dir_all(inner).map_err(about(inner))?; // it may have been moved away
             }
             move_file(&new, &target)?;
         }
@@ -178,31 +199,16 @@ fn digest(file: &[u8]) -> String {
     format!("{hash:016x}")
 }
 
-/// All files in the folder's `src`, but those whose name starts with a dot.
+/// The plain files in the folder's `src`.
 ///
 /// # Errors
 ///
-/// If one cannot be read: which, and why.
+/// If one of them cannot be read: its path, and why.
 pub fn read(folder: &Path) -> Result<Files> {
-    let (mut files, mut folders) = (Files::new(), vec!["src".to_owned()]);
-    while let Some(inner) = folders.pop() {
-        let path = folder.join(&inner);
-        let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.map_err(about(&path))?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(about(&path))?.path();
-            let name = entry.file_name().unwrap_or_default().to_string_lossy();
-            let inner = format!("{inner}/{name}");
-            if name.starts_with('.') {
-                continue;
-            } else if entry.is_dir() {
-                folders.push(inner);
-            } else {
-                files.insert(inner, fs::read(&entry).map_err(about(&entry))?);
-            }
-        }
+    let mut files = Files::new();
+    for path in plain_files(folder, "src")?.into_keys() {
+        let file = folder.join(&path);
+        files.insert(path, fs::read(&file).map_err(about(&file))?);
     }
     Ok(files)
 }
@@ -214,45 +220,4 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
         write_file(&folder.join(path), file)?;
     }
     Ok(())
-}
-
-/// The time in UTC, as a file may be named: `2026-11-25T02-10-48Z`.
-fn timestamp(time: SystemTime) -> String {
-    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since_1970.unwrap_or_default().as_secs();
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // Years that begin in March end with the leap day, so the months before it are always the same.
-    let days = seconds / 86400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = match month {
-        ..10 => (year + 400 * era, month + 3),
-        10.. => (year + 400 * era + 1, month - 9),
-    };
-    format!("{year}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn attempts_are_named_by_the_time() {
-        for (seconds, name) in [
-            (0, "1970-01-01T00-00-00Z"),
-            (951_782_399, "2000-02-28T23-59-59Z"),
-            (951_782_400, "2000-02-29T00-00-00Z"),
-            (1_798_761_599, "2026-12-31T23-59-59Z"),
-            (1_798_761_600, "2027-01-01T00-00-00Z"),
-            (4_107_542_400, "2100-03-01T00-00-00Z"),
-        ] {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(timestamp(time), name);
-        }
-    }
 }
