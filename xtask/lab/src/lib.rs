@@ -15,8 +15,12 @@ pub mod timeline;
 /// The pages that belong to no step: their code is compiled and run. That of `choosing.md` is in `bench`.
 #[cfg(doctest)]
 mod pages {
+    #[doc = include_str!("../../book/at-work.md")]
+    mod at_work {}
     #[doc = include_str!("../../book/best-practices.md")]
     mod best_practices {}
+    #[doc = include_str!("../../book/finding-a-hang.md")]
+    mod finding_a_hang {}
     #[doc = include_str!("../../book/go-to-rust.md")]
     mod go_to_rust {}
 }
