@@ -12,7 +12,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{cargo, text};
+use serde_json::{Deserializer, Value};
+
+use crate::cargo::cargo;
 use crate::deadline;
 
 /// What to check, and how.
@@ -211,15 +213,16 @@ impl Check {
             return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
         let mut tests = Vec::new();
-        for message in String::from_utf8_lossy(&output.stdout).lines() {
-            let text = |key| text(message, key);
-            let is_test = message.contains(r#""test":true},"features""#);
-            let (Some(program), true) = (text("executable"), is_test) else {
+        for message in Deserializer::from_slice(&output.stdout).into_iter::<Value>() {
+            let message = message?;
+            let is_test = message["profile"]["test"] == true;
+            let (Some(program), true) = (message["executable"].as_str(), is_test) else {
                 continue;
             };
-            let manifest = PathBuf::from(text("manifest_path").unwrap_or_default());
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let manifest = PathBuf::from(text(&message["manifest_path"]));
             let mut test = Test {
-                file: text("name").unwrap_or_default(),
+                file: text(&message["target"]["name"]),
                 program: program.into(),
                 folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
                 path: String::new(),
