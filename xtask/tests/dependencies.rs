@@ -113,7 +113,7 @@ fn every_member_forbids_unsafe_code() {
         .filter(|package| package["source"].is_null());
     let manifests = members.filter_map(|member| member["manifest_path"].as_str());
     let manifests = Vec::from_iter(manifests);
-    assert_eq!(manifests.len(), 13);
+    assert_eq!(manifests.len(), 14);
     for manifest in manifests {
         assert!(
             read(manifest).contains("\n[lints]\nworkspace = true\n"),
@@ -136,6 +136,18 @@ fn xtask_depends_on_no_step_and_what_launches_it_on_nothing() {
     assert!(members.len() == 1 && members[0]["name"] == "launch");
     for dependency in dependencies("launch") {
         assert_eq!(dependency["target"], "cfg(not(unix))", "{dependency}");
+    }
+}
+
+/// Each check of an exercise builds it.
+#[test]
+fn only_tests_depend_on_the_helpers_for_tests_and_these_on_nothing() {
+    for package in &packages() {
+        let dependencies = package["dependencies"].as_array().expect("it lists them");
+        assert!(package["name"] != "testing" || dependencies.is_empty());
+        for dependency in dependencies.iter().filter(|one| one["name"] == "testing") {
+            assert_eq!(dependency["kind"], "dev", "{}", package["name"]);
+        }
     }
 }
 

@@ -1,0 +1,209 @@
+//! What the tests of several steps need. Only tests depend on this, and it depends on nothing.
+//!
+//! A helper that fails names the line of the test that called it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::env::consts::EXE_EXTENSION;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+/// How long a test may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long nothing may change while a test waits for a change: less than the deadline of
+/// `cargo xtask check`, so that a learner reads what the test waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The number as the type that pools take.
+///
+/// # Panics
+///
+/// If it is 0.
+#[track_caller]
+pub fn not_zero(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("tests ask for at least 1")
+}
+
+/// Runs `test` on a thread of its own, and returns what it returns.
+///
+/// # Panics
+///
+/// If `test` panics, with the same panic; and if it has not ended after a minute, so that no test hangs.
+#[track_caller]
+pub fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = channel();
+    let test = thread::spawn(move || done.send(test()));
+    match result.recv_timeout(DEADLINE) {
+        Ok(value) => value,
+        Err(RecvTimeoutError::Timeout) => panic!("still running after a minute"),
+        Err(RecvTimeoutError::Disconnected) => {
+            resume_unwind(test.join().expect_err("it ended without a result"))
+        }
+    }
+}
+
+/// The text of the panic with which `run` ends.
+///
+/// # Panics
+///
+/// If `run` does not panic, or if the payload of its panic is no text.
+#[track_caller]
+pub fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
+        panic!("the panic is lost: the caller does not get it");
+    };
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => match payload.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => panic!("the caller gets another panic, which is no text"),
+        },
+    }
+}
+
+/// Lets other threads run, so that code that does too much has time to do it.
+pub fn let_others_run() {
+    (0..100).for_each(|_| thread::yield_now());
+}
+
+/// A value that one thread changes and another one waits for.
+#[derive(Debug, Default)]
+struct Watched<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Watched<T> {
+    fn lock(&self) -> MutexGuard<'_, T> {
+        self.value
+            .lock()
+            .expect("nothing panics while it is locked")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut T)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until `is_met`. `None` if nothing changes for too long.
+    fn wait_until(&self, is_met: impl Fn(&T) -> bool) -> Option<MutexGuard<'_, T>> {
+        let mut value = self.lock();
+        while !is_met(&value) {
+            let waited = self.changed.wait_timeout(value, PATIENCE);
+            let (changed, waited) = waited.expect("nothing panics while it is locked");
+            if waited.timed_out() && !is_met(&changed) {
+                return None;
+            }
+            value = changed;
+        }
+        Some(value)
+    }
+}
+
+/// Counts what happens on other threads, so that a test can wait for it.
+#[derive(Debug, Default)]
+pub struct Counter(Watched<usize>);
+
+impl Counter {
+    /// Adds one.
+    pub fn add_one(&self) {
+        self.0.change(|count| *count += 1);
+    }
+
+    /// The count at this moment.
+    pub fn count(&self) -> usize {
+        *self.0.lock()
+    }
+
+    /// Waits until the count is `number`, and gives other threads time to go on counting.
+    ///
+    /// # Panics
+    ///
+    /// If the count stops below `number`, or goes beyond.
+    #[track_caller]
+    pub fn reaches(&self, number: usize) {
+        let reached = self.0.wait_until(|&count| count >= number).is_some();
+        let_others_run();
+        let count = self.count();
+        assert!(
+            reached,
+            "the count stops at {count} and should reach {number}"
+        );
+        assert!(
+            count <= number,
+            "the count is {count} and should stop at {number}"
+        );
+    }
+}
+
+/// Jobs that say when they start, and end when the test says so.
+#[derive(Debug, Default)]
+pub struct Gates(Watched<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Worker and job of each start that the test has not read yet.
+    starts: VecDeque<(usize, usize)>,
+    open: BTreeSet<usize>,
+    /// The test has failed, so no job has to wait.
+    all_open: bool,
+}
+
+impl Gates {
+    /// In a job: says that it has started, and waits until its gate is open.
+    ///
+    /// # Panics
+    ///
+    /// If the test has ended without opening the gate.
+    pub fn pass(&self, worker: usize, job: usize) {
+        self.0.change(|state| state.starts.push_back((worker, job)));
+        let start = Instant::now();
+        let may_pass = |state: &State| state.all_open || state.open.contains(&job);
+        while self.0.wait_until(may_pass).is_none() {
+            assert!(
+                start.elapsed() < DEADLINE,
+                "the gate of job {job} stays closed"
+            );
+        }
+    }
+
+    /// Opens the gate of `job`. If the job comes later, it does not wait.
+    pub fn open(&self, job: usize) {
+        self.0.change(|state| _ = state.open.insert(job));
+    }
+
+    /// Waits for the next start: the worker and the job.
+    ///
+    /// # Panics
+    ///
+    /// If no other job starts. All gates are open then.
+    #[track_caller]
+    pub fn next_start(&self) -> (usize, usize) {
+        let state = self.0.wait_until(|state| !state.starts.is_empty());
+        let Some(start) = state.and_then(|mut state| state.starts.pop_front()) else {
+            self.0.change(|state| state.all_open = true);
+            panic!("no other job starts");
+        };
+        start
+    }
+}
+
+/// An example of the package whose test calls this. `cargo test` builds the examples beside the tests.
+pub fn example(name: &str) -> Command {
+    let test = env::current_exe().expect("a program knows where it is");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("tests are built in a folder of cargo's");
+    Command::new(
+        folder
+            .join("examples")
+            .join(name)
+            .with_extension(EXE_EXTENSION),
+    )
+}
