@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../basic/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 1: a fixed pool of workers on one shared channel of jobs. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

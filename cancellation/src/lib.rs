@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../cancellation/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 4: cancelling finishes the jobs in flight and hands back those that never started. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod event;
 

@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../dispatcher/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 5: a pool to hold, whose dispatcher gives each task to a free worker. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod dispatcher;
 mod event;

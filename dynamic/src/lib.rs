@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../dynamic/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 8: a pool that grows and shrinks with its load. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod crew;
 mod event;
@@ -89,7 +89,7 @@ impl<J> RunningPool<J> {
         sent.map_err(|SendError(job)| Refused(job))
     }
 
-    /// Number of jobs that wait in the queue.
+    /// Number of jobs that wait in the queue: a snapshot, which may have changed when it is read.
     pub fn queue_len(&self) -> usize {
         self.submit.len()
     }

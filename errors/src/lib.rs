@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../errors/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 6: jobs that end in a result, be it a success, an error or a contained panic. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod failure;
 

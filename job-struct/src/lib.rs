@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../job-struct/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 3: jobs that carry typed data and the way back for their result. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

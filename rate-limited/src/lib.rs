@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../rate-limited/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 7: jobs that start at the rate that the downstream allows. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod limiter;
 

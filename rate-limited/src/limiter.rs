@@ -9,8 +9,7 @@ use tokio::time::{Instant, sleep_until};
 ///
 /// When no worker is free to start a job, or no job has come, that start is missed. The bucket keeps up to
 /// `burst` of the missed starts, which may follow later, all at once. With a burst of 1 the next start
-/// comes a full period after a late one, which tokio's interval calls
-/// [`Delay`](tokio::time::MissedTickBehavior::Delay).
+/// comes a full period after a late one, which tokio's interval calls `MissedTickBehavior::Delay`.
 ///
 /// Timers have a resolution of a millisecond, so each start may be late by that much. To keep up the
 /// rate on average, allow a burst of 2, and of 2 more for each thousand starts a second.
@@ -45,7 +44,8 @@ impl Limiter {
         }
     }
 
-    /// Counts a start now.
+    /// Counts a start now. If the start has not waited for [`ready`](Self::ready), the following one waits a
+    /// period longer.
     pub fn take(&mut self) {
         let full = self.period.saturating_mul(self.burst.get());
         let missed = self.empty.elapsed().saturating_sub(full); // gained while the bucket was full

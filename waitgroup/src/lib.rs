@@ -1,5 +1,5 @@
-#![doc = "[timeline]: ../../../waitgroup/timeline.svg"] // as seen from target/doc
-#![doc = include_str!("../README.md")]
+//! Step 2: results that end by themselves when the last worker is done. The lesson is in `README.md`.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

@@ -36,13 +36,13 @@ fn changed_lines(base: &str, step: &str) -> usize {
     changed.count()
 }
 
-/// The lines of the step's `src/lib.rs` without comments, which includes its README.
+/// The lines of the step's `src/lib.rs` without comments.
 fn code(step: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
     let source = fs::read_to_string(root.join(step).join("src/lib.rs"));
     let source = source.expect("a step has a library");
     let code = source.lines().map(without_comment);
-    let is_code = |line: &&str| !line.trim().is_empty() && !line.starts_with("#![doc");
+    let is_code = |line: &&str| !line.trim().is_empty();
     code.filter(is_code).flat_map(|line| [line, "\n"]).collect()
 }
 

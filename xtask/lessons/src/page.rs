@@ -21,8 +21,6 @@ pub struct Page {
     /// Where links and pictures lead, also those written in HTML. One by reference counts where the
     /// reference is defined.
     pub links: Vec<Link>,
-    /// Where pictures lead, once references are resolved.
-    pub pictures: Vec<String>,
     /// Text in code font.
     pub names: Vec<Name>,
     /// Fenced code blocks.
@@ -116,21 +114,18 @@ impl Page {
                 Event::Start(Tag::TableRow) => column = Some(0),
                 Event::End(TagEnd::Table) => column = None,
 
-                Event::Start(Tag::Link {
-                    link_type: LinkType::Inline,
-                    dest_url,
-                    ..
-                }) => page.add_link(&dest_url, range),
-                Event::Start(Tag::Image {
-                    link_type,
-                    dest_url,
-                    ..
-                }) => {
-                    if link_type == LinkType::Inline {
-                        page.add_link(&dest_url, range);
+                Event::Start(
+                    Tag::Link {
+                        link_type: LinkType::Inline,
+                        dest_url,
+                        ..
                     }
-                    page.pictures.push(dest_url.into_string());
-                }
+                    | Tag::Image {
+                        link_type: LinkType::Inline,
+                        dest_url,
+                        ..
+                    },
+                ) => page.add_link(&dest_url, range),
                 Event::Html(html) | Event::InlineHtml(html) => page.add_html(&html, &range),
 
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
@@ -213,11 +208,7 @@ impl Page {
         for (attribute, value) in attributes(html) {
             match attribute {
                 "id" => self.anchors.push(value.to_owned()),
-                "href" => self.add_link(value, range.clone()),
-                "src" | "srcset" => {
-                    self.add_link(value, range.clone());
-                    self.pictures.push(value.to_owned());
-                }
+                "href" | "src" | "srcset" => self.add_link(value, range.clone()),
                 _ => {}
             }
         }
@@ -238,7 +229,7 @@ fn inside<'a>(text: &'a str, block: &Range<usize>) -> (Range<usize>, &'a str) {
 }
 
 /// `name="value"`, wherever it occurs in HTML.
-fn attributes(html: &str) -> impl Iterator<Item = (&str, &str)> {
+pub fn attributes(html: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut pieces = html.split("=\"");
     let mut before = pieces.next().unwrap_or_default();
     pieces.filter_map(move |piece| {
@@ -318,12 +309,11 @@ mod tests {
     }
 
     #[test]
-    fn links_count_once_and_pictures_by_what_they_show() {
+    fn links_and_pictures_count_once() {
         let text = "[a](b.md) ![p][q] <img src=\"i.svg\"> [s][q] <https://x>\n\n[q]: r.svg\n";
         let page = Page::parse("a.md", text.into());
         let targets = page.links.iter().map(|link| link.target.as_str());
         assert_eq!(Vec::from_iter(targets), ["b.md", "i.svg", "r.svg"]);
-        assert_eq!(page.pictures, ["r.svg", "i.svg"]);
     }
 
     #[test]

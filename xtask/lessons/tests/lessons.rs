@@ -7,7 +7,7 @@ use std::process::Command;
 use lessons::book::assemble;
 use lessons::console;
 use lessons::experiment::{Claim, Edited};
-use lessons::page::{Page, resolve};
+use lessons::page::{Page, attributes, resolve};
 use lessons::workspace::words;
 use lessons::{answers, links, pages};
 use tempfile::TempDir;
@@ -79,17 +79,73 @@ fn every_step_is_in_the_map_and_in_the_workspace() {
         "the rows of the map"
     );
 
+    let steps = members().into_iter();
+    let steps = steps.filter(|member| !member.starts_with("xtask"));
+    assert_eq!(Vec::from_iter(steps), STEPS.map(|step| step.name));
+}
+
+/// The folders of all packages.
+fn members() -> Vec<String> {
     let manifest = read("Cargo.toml");
     let (_, members) = manifest
         .split_once("members = [")
         .expect("it lists the members");
     let (members, _) = members.split_once(']').expect("the list ends");
-    let members = members
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(|member| !member.starts_with("xtask"));
-    assert_eq!(Vec::from_iter(members), STEPS.map(|step| step.name));
+    let members = members.split('"').skip(1).step_by(2);
+    members.map(String::from).collect()
+}
+
+/// Of all packages, as `.ci/run` makes it.
+#[test]
+#[ignore = "makes the documentation; .ci/run runs it"]
+fn links_in_the_documentation_lead_to_files_and_anchors() {
+    let mut doc = Command::new(env!("CARGO"));
+    doc.args(["doc", "--locked", "--workspace", "--no-deps"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings").current_dir(root());
+    assert!(doc.status().expect("there is a cargo").success());
+    let ids = |page: &str| {
+        let page = read(&format!("target/doc/{page}"));
+        let ids = attributes(&page).filter(|(name, _)| *name == "id");
+        Vec::from_iter(ids.map(|(_, id)| id.to_owned()))
+    };
+    let leads_nowhere = |page: &str, link: &str| {
+        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let Some(target) = (match path {
+            "" => Some(page.to_owned()),
+            path => resolve(folder, path),
+        }) else {
+            return true;
+        };
+        let is_source = target.starts_with("src/"); // its lines are numbered by a script
+        !root().join("target/doc").join(&target).is_file()
+            || !(anchor.is_empty() || is_source || ids(&target).iter().any(|id| id == anchor))
+    };
+    let mut pages = Vec::new();
+    for member in members() {
+        let name = member.rsplit('/').next().unwrap_or_default();
+        let mut folders = vec![name.replace('-', "_")];
+        while let Some(folder) = folders.pop() {
+            let path = root().join("target/doc").join(&folder);
+            for entry in fs::read_dir(&path).expect("every package has its pages") {
+                let entry = entry.expect("the folder can be read");
+                let path = format!("{folder}/{}", entry.file_name().display());
+                match entry.path().is_dir() {
+                    true => folders.push(path),
+                    false if path.ends_with(".html") => pages.push(path),
+                    false => {}
+                }
+            }
+        }
+    }
+    none(pages.iter().flat_map(|page| {
+        let text = read(&format!("target/doc/{page}"));
+        let links = attributes(&text).filter(|(name, link)| {
+            *name == "href" && !link.contains("://") && !link.contains("${")
+        });
+        let broken = links.filter(|(_, link)| leads_nowhere(page, link));
+        Vec::from_iter(broken.map(|(_, link)| format!("target/doc/{page}: {link}")))
+    }));
 }
 
 /// The book has all pages, in order, and whatever they link to.
@@ -132,27 +188,6 @@ fn without_mdbook_the_message_says_how_to_get_it() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("cargo install --locked mdbook "), "{error}");
-}
-
-/// `cargo doc` puts the page of a step into `target/doc/STEP`, and copies no pictures there. So the step's
-/// `lib.rs` has to define the reference to the picture as seen from there; of two definitions, the first counts.
-#[test]
-fn pictures_are_found_from_where_cargo_doc_puts_the_page() {
-    for step in &STEPS {
-        let lib = read(&format!("{}/src/lib.rs", step.name));
-        let docs = lib
-            .lines()
-            .filter_map(|line| line.strip_prefix("#![doc = \"")?.split('"').next());
-        let readme = read(&format!("{}/README.md", step.name));
-        let docs = Vec::from_iter(docs.chain([readme.as_str()])).join("\n");
-        let page = Page::parse(&format!("target/doc/{}/index.md", step.name), docs);
-        assert!(!page.pictures.is_empty(), "{} has a picture", step.name);
-        for picture in &page.pictures {
-            let file = resolve(page.folder(), picture).filter(|file| !file.starts_with("target/"));
-            let is_there = file.is_some_and(|file| root().join(file).exists());
-            assert!(is_there, "{}: {picture}", step.name);
-        }
-    }
 }
 
 /// A workspace that has all pages, and on the root's a command whose output is not what it says.
