@@ -1,13 +1,12 @@
 //! `cargo xtask bench`: what the steps' pools cost beyond the jobs, beside the pools one could use instead.
 
+mod case;
 mod groups;
-mod harness;
 mod machine;
 mod own_time;
 mod peers;
 mod plot;
 mod report;
-mod trial;
 
 use std::error::Error;
 

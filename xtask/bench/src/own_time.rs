@@ -16,10 +16,9 @@ use serde_json::{Value, json};
 use xtask::output::say;
 use xtask::steps::Selection;
 
-use crate::harness::{block_on, play};
+use crate::case::{Candidate, Case, block_on, do_jobs};
 use crate::machine::{on_one_core, others_since, peak_memory, progress, ticks};
 use crate::report::{Output, figure, section, spread, table};
-use crate::trial::{Candidate, Trial};
 
 pub fn measure(selected: &Selection, quick: bool) -> Result<Output, Box<dyn Error>> {
     let start = ticks();
@@ -72,7 +71,7 @@ pub fn grow(selected: &Selection, jobs: usize) {
         let times = (1_000_000 / jobs).clamp(1, 50);
         let total = |jobs| {
             let measure =
-                |_| Candidate::step(name).measure(Trial::new(2, jobs, [0.0; 2])) * jobs as f64;
+                |_| Candidate::step(name).measure(Case::new(2, jobs, [0.0; 2])) * jobs as f64;
             (0..times).map(measure).fold(f64::INFINITY, f64::min) // other load can only slow it down
         };
         let measure = || (total(jobs) - total(1)) / (jobs - 1) as f64; // without the start of the pool
@@ -139,9 +138,9 @@ fn starts(limiter: &str, rate: u32, burst: NonZeroU32) -> Vec<Instant> {
         let script = Script {
             period,
             burst,
-            ..Trial::new(8, 0, [0.0; 2]).script()
+            ..Case::new(8, 0, [0.0; 2]).script()
         };
-        play(limiter, script, rate as usize, move |_| start());
+        do_jobs(limiter, script, rate as usize, move |_| start());
     }
     mem::take(&mut starts.lock().expect("no panic"))
 }
@@ -151,7 +150,7 @@ fn first_scenario() -> Output {
     progress("the article's first scenario");
     let start = Instant::now();
     let work = |_| thread::sleep(Duration::from_secs(1));
-    play("basic", Script::PLAIN, 5, work);
+    do_jobs("basic", Script::PLAIN, 5, work);
     let ms = start.elapsed().as_secs_f64() * 1e3;
     let row = vec![figure(&[ms], None), figure(&[ms / 2e3], 1.01)];
     let title = "the article's first scenario, from start to end";

@@ -9,11 +9,10 @@ use std::time::Duration;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::harness::play;
+use crate::case::{Candidate, Case, do_jobs};
 use crate::machine::{self, progress};
 use crate::peers;
 use crate::report::spread;
-use crate::trial::{Candidate, Trial};
 
 struct Plot {
     file: &'static str,
@@ -94,23 +93,23 @@ fn cores(workers: f64) -> f64 {
 }
 
 /// Nanoseconds a job, if each works for `ns`.
-fn cost(workers: f64, ns: f64, jobs: usize, run: impl Fn(Trial) -> usize + 'static) -> f64 {
-    let trial = Trial::new(workers as usize, jobs, [ns; 2]);
-    Candidate::new("the plotted pool", run).measure(trial)
+fn cost(workers: f64, ns: f64, jobs: usize, run: impl Fn(Case) -> usize + 'static) -> f64 {
+    let case = Case::new(workers as usize, jobs, [ns; 2]);
+    Candidate::new("the plotted pool", run).measure(case)
 }
 
-fn of_jobs(ns: f64, run: fn(Trial) -> usize) -> f64 {
+fn of_jobs(ns: f64, run: fn(Case) -> usize) -> f64 {
     cost(2.0, ns, (1e8 / (ns + 300.0)).min(2e5) as usize, run)
 }
 
-fn basic(trial: Trial) -> usize {
-    trial.play("basic")
+fn basic(case: Case) -> usize {
+    case.through("basic")
 }
 
 fn in_batches(size: f64, ns: f64) -> f64 {
-    let run = move |trial: Trial| {
-        let work = move |batch| (0..size as usize).for_each(|_| _ = trial.work(batch));
-        play("basic", trial.script(), trial.jobs, work)
+    let run = move |case: Case| {
+        let work = move |batch| (0..size as usize).for_each(|_| _ = case.work(batch));
+        do_jobs("basic", case.script(), case.jobs, work)
     };
     cost(2.0, ns, (102_400.0 / size) as usize, run) / size
 }
@@ -121,7 +120,7 @@ fn gain(workers: f64, ns: f64, jobs: usize) -> f64 {
 
 fn waiting(workers: f64) -> f64 {
     let wait = |_| thread::sleep(Duration::from_millis(1));
-    let run = move |trial: Trial| play("basic", trial.script(), trial.jobs, wait);
+    let run = move |case: Case| do_jobs("basic", case.script(), case.jobs, wait);
     1e6 / cost(workers, 0.0, 50 * workers as usize, run)
 }
 

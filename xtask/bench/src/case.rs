@@ -1,44 +1,50 @@
-//! What is measured: a candidate does the jobs of a trial.
+//! What is measured: a candidate does the jobs of a case.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use lab::script::Script;
-
-use crate::harness::play;
+use lab::pools::{Event, Threads};
+use lab::script::{Outcome, Script, When};
+use lab::steps::Step;
+use tokio::runtime::Builder;
 
 /// A step's pool, or what one could use instead.
 #[derive(Clone)]
 pub struct Candidate {
     pub name: &'static str,
-    /// Does all jobs of a trial, and returns the sum of their results.
-    run: Rc<dyn Fn(Trial) -> usize>,
+    /// Does all jobs of a case, and returns the sum of their results.
+    run: Rc<dyn Fn(Case) -> usize>,
     /// The steps that it is compared with; none means all.
-    beside: &'static [&'static str],
+    only_with: &'static [&'static str],
 }
 
 impl Candidate {
-    pub fn new(name: &'static str, run: impl Fn(Trial) -> usize + 'static) -> Self {
-        let (run, beside): (_, &[&str]) = (Rc::new(run), &[]);
-        Self { name, run, beside }
+    pub fn new(name: &'static str, run: impl Fn(Case) -> usize + 'static) -> Self {
+        let (run, only_with): (_, &[&str]) = (Rc::new(run), &[]);
+        Self {
+            name,
+            run,
+            only_with,
+        }
     }
 
     /// The step of this name.
     pub fn step(name: &'static str) -> Self {
-        Self::new(name, |trial| trial.play(name))
+        Self::new(name, |case| case.through(name))
     }
 
     /// A step with one thing changed, or a step before it: compared with those steps only.
-    pub fn beside(self, beside: &'static [&'static str]) -> Self {
-        Self { beside, ..self }
+    pub fn compared_with(self, only_with: &'static [&'static str]) -> Self {
+        Self { only_with, ..self }
     }
 
     /// Whether it is compared with this step.
-    pub fn is_beside(&self, step: &str) -> bool {
-        self.beside.is_empty() || self.beside.contains(&step)
+    pub fn is_compared_with(&self, step: &str) -> bool {
+        self.only_with.is_empty() || self.only_with.contains(&step)
     }
 
     /// Does the jobs and returns nanoseconds per job.
@@ -46,19 +52,19 @@ impl Candidate {
     /// # Panics
     ///
     /// If a job was lost or done twice.
-    pub fn measure(&self, trial: Trial) -> f64 {
+    pub fn measure(&self, case: Case) -> f64 {
         let start = Instant::now();
-        let sum = (self.run)(trial);
+        let sum = (self.run)(case);
         let time = start.elapsed();
-        let expected = trial.jobs * (trial.jobs + 1) / 2;
+        let expected = case.jobs * (case.jobs + 1) / 2;
         assert_eq!(sum, expected, "{} did other jobs", self.name);
-        time.as_nanos() as f64 / trial.jobs as f64
+        time.as_nanos() as f64 / case.jobs as f64
     }
 }
 
 /// Jobs, numbered from 1, for a pool.
 #[derive(Clone, Copy)]
-pub struct Trial {
+pub struct Case {
     pub workers: NonZeroUsize,
     pub capacity: NonZeroUsize,
     pub jobs: usize,
@@ -66,7 +72,7 @@ pub struct Trial {
     spins: [u32; 2],
 }
 
-impl Trial {
+impl Case {
     /// Jobs of `ns` nanoseconds, and every 16th of `every_16th`, with the capacity that the programs use, except for
     /// `dynamic`.
     ///
@@ -74,7 +80,7 @@ impl Trial {
     ///
     /// If `workers` is 0.
     pub fn new(workers: usize, jobs: usize, [ns, every_16th]: [f64; 2]) -> Self {
-        let not_zero = |number| NonZeroUsize::new(number).expect("a trial needs workers");
+        let not_zero = |number| NonZeroUsize::new(number).expect("a case needs workers");
         Self {
             workers: not_zero(workers),
             capacity: not_zero(1024),
@@ -107,8 +113,8 @@ impl Trial {
     }
 
     /// Does the jobs through a step's pool, and returns the sum of their results.
-    pub fn play(self, step: &str) -> usize {
-        play(step, self.script(), self.jobs, move |job| {
+    pub fn through(self, step: &str) -> usize {
+        do_jobs(step, self.script(), self.jobs, move |job| {
             _ = self.work(job)
         })
     }
@@ -137,4 +143,53 @@ fn spin(spins: u32, seed: u64) {
             .wrapping_add(1);
     }
     black_box(number);
+}
+
+/// What the adapters play with: does the work, and only adds up what comes back.
+struct Sum<W> {
+    work: W,
+    /// The sum of the numbers of all jobs that have a result.
+    sum: AtomicUsize,
+}
+
+impl<W: Fn(usize) + Send + Sync> Threads for Sum<W> {
+    fn work(&self, _worker: usize, job: usize) -> Outcome {
+        (self.work)(job);
+        Outcome::Done
+    }
+
+    fn stop(&self, _when: When) {}
+
+    fn record(&self, event: Event) {
+        if let Event::Result { job, .. } = event {
+            self.sum.fetch_add(job, Relaxed);
+        }
+    }
+}
+
+/// Does jobs, numbered from 1, through the pool of the step of this name, and returns the sum of the numbers of those
+/// that have a result.
+///
+/// # Panics
+///
+/// If a thread or a runtime cannot be started.
+pub fn do_jobs(
+    name: &str,
+    script: Script,
+    jobs: usize,
+    work: impl Fn(usize) + Send + Sync + 'static,
+) -> usize {
+    let sum = AtomicUsize::new(0);
+    let harness = Arc::new(Sum { work, sum });
+    let adapter = Step::named(name).expect("it is in the table").adapter;
+    let ran = adapter.run(script, jobs, harness.clone());
+    ran.expect("threads and runtimes start");
+    harness.sum.load(Relaxed)
+}
+
+/// Runs `future` on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime on this thread starts");
+    runtime.block_on(future)
 }
