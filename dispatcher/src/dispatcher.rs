@@ -4,14 +4,15 @@ use std::num::NonZeroUsize;
 
 use crate::{Refused, Task};
 
-/// Decides which worker gets which task. No worker is free while a task waits, and no submitter waits
-/// while the queue has room.
+/// Decides which worker gets which task. It starts no thread and waits for nothing.
+///
+/// No worker is free while a task waits, and no submitter waits while the queue has room.
 pub(crate) struct Dispatcher {
     capacity: usize,
     /// Tasks that wait for a worker, the first submitted first.
     queue: VecDeque<Task>,
-    /// Submitters that wait for room in the queue, the first first: the task of each, and the sender
-    /// that tells it that its task is in the queue.
+    /// Submitters that wait for room in the queue, the longest waiting first: the task of each, and the
+    /// sender that tells it that its task is in the queue now.
     submitters: VecDeque<(Task, oneshot::Sender<()>)>,
     /// For each worker that waits for a task, the sender to its inbox, the longest free first. `None`
     /// once the queue is closed: a worker that finds it empty then ends.
@@ -44,16 +45,16 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Keeps the task of a submitter until the queue has room. The receiver tells when.
+    /// Keeps the task of a submitter until the queue has room for it. The receiver gets a message then.
     pub fn wait_for_room(&mut self, task: Task) -> oneshot::Receiver<()> {
         let (has_room, room) = oneshot::channel();
         self.submitters.push_back((task, has_room));
         room
     }
 
-    /// Takes the first task of the queue for a worker that is done, which makes room for the task of the
-    /// first submitter that waits. If the queue is empty, gives the worker an inbox, to which its next
-    /// task will come.
+    /// Takes the first task of the queue for a worker that is done. This makes room for one task: that
+    /// of the submitter that has waited longest. If the queue is empty, gives the worker an inbox, to
+    /// which its next task will come.
     pub fn next(&mut self) -> Result<Task, oneshot::Receiver<Task>> {
         if let Some(task) = self.queue.pop_front() {
             if let Some((task, has_room)) = self.submitters.pop_front() {
@@ -78,9 +79,10 @@ impl Dispatcher {
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatcher")
+            .field("capacity", &self.capacity)
             .field("queue", &self.queue.len())
             .field("submitters", &self.submitters.len())
             .field("free", &self.free.as_ref().map(VecDeque::len))
-            .finish_non_exhaustive()
+            .finish()
     }
 }

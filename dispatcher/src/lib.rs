@@ -19,7 +19,7 @@ pub use task::{Task, TaskError};
 /// Runs tasks until the queue is closed and empty.
 fn worker(id: usize, dispatcher: &Mutex<Dispatcher>, observe: impl Fn(Event)) {
     let observe = |event| {
-        _ = task::contain(|| observe(event)); // an error: its own panic, which ends no worker
+        _ = task::contain(|| observe(event)); // an error: `observe` panicked, and the worker goes on
     };
 
     while let Some(task) = next_task(dispatcher) {
@@ -50,26 +50,27 @@ fn lock(dispatcher: &Mutex<Dispatcher>) -> MutexGuard<'_, Dispatcher> {
     dispatcher.expect("nothing panics while it holds this lock")
 }
 
-/// Submits tasks to a pool, and gets them back once it has stopped.
+/// Submits tasks to a pool from anywhere. Once the pool has stopped, it gives each task back.
 #[derive(Clone, Debug)]
 pub struct Submitter {
     dispatcher: Arc<Mutex<Dispatcher>>,
 }
 
 impl Submitter {
-    /// Submits a task, waiting while the queue is full.
+    /// Submits a task, waiting while the queue is full. Submitters that wait go on in their order. If
+    /// the pool is stopped meanwhile, their tasks still run.
     ///
     /// # Errors
     ///
     /// [`Refused::Stopped`], with the task.
     pub fn submit(&self, task: Task) -> Result<(), Refused> {
         let mut dispatcher = lock(&self.dispatcher);
-        let task = match dispatcher.try_submit(task) {
-            Err(Refused::Full(task)) => task,
-            done => return done,
+        let submitted = dispatcher.try_submit(task);
+        let Err(Refused::Full(task)) = submitted else {
+            return submitted;
         };
         let room = dispatcher.wait_for_room(task);
-        drop(dispatcher);
+        drop(dispatcher); // unlocks: no worker can make room before that
         if !room.has_message() {
             thread::yield_now(); // to be woken costs more than a short task
         }
@@ -82,8 +83,24 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the task. It is not `Sync`, as the task is not, so a task that uses `?` here
-    /// keeps the message only: `submitter.try_submit(task).map_err(|refused| refused.to_string())?`
+    /// [`Refused`], with the task. In a task, `?` alone does not compile: a [`TaskError`] is `Sync`, and a
+    /// refused task need not be. So keep the message, or run the refused task at once:
+    ///
+    /// ```
+    /// use dispatcher::{Refused, Submitter, Task, TaskError};
+    ///
+    /// fn submit_or_fail(submitter: &Submitter, task: Task) -> Result<(), TaskError> {
+    ///     submitter.try_submit(task).map_err(|refused| refused.to_string())?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn submit_or_run(submitter: &Submitter, task: Task) -> Result<(), TaskError> {
+    ///     match submitter.try_submit(task) {
+    ///         Ok(()) => Ok(()),
+    ///         Err(Refused::Full(task) | Refused::Stopped(task)) => task(),
+    ///     }
+    /// }
+    /// ```
     pub fn try_submit(&self, task: Task) -> Result<(), Refused> {
         lock(&self.dispatcher).try_submit(task)
     }
@@ -127,14 +144,17 @@ pub struct RunningPool {
 impl RunningPool {
     /// Submits a task, waiting while the queue is full.
     ///
-    /// Tasks start in the order in which they were submitted. A task that submits tasks itself should
-    /// use [`Submitter::try_submit`]: if every worker waits for room in the queue, none makes room.
+    /// Tasks start in the order in which they were submitted.
+    ///
+    /// A task that submits tasks should use [`Submitter::try_submit`]: if every worker waits for room in
+    /// the queue, no worker makes room. A task that waits for another task of its own pool can wait for
+    /// ever, for the same reason: if every worker waits, no worker runs that other task.
     pub fn submit(&self, task: Task) {
         let submitted = self.submitter.submit(task);
         submitted.expect("only its owner can stop a pool");
     }
 
-    /// Makes a handle to submit with, which does not keep the pool running.
+    /// Makes a handle that submits to this pool. It does not keep the pool running.
     pub fn submitter(&self) -> Submitter {
         self.submitter.clone()
     }
@@ -142,11 +162,12 @@ impl RunningPool {
     /// Closes the queue, and waits until every task in it has run and every worker has ended. Dropping
     /// the pool does the same.
     ///
-    /// The task of a [`Submitter`] that waits for room still runs. From then on each gets its task back.
+    /// The task of a [`Submitter`] that waits for room still runs. From then on a [`Submitter`] gives each
+    /// task back.
     ///
     /// Called in one of the pool's own tasks, this closes the queue and returns at once, as a thread
-    /// cannot wait for itself: the remaining tasks run, and then the workers end. Two pools whose tasks
-    /// stop each other wait for ever.
+    /// cannot wait for itself: the remaining tasks run, and then the workers end. Called in a task of
+    /// another pool, it waits. So two pools whose tasks stop each other wait for ever.
     ///
     /// No pool can be stopped twice, as the first call takes it:
     ///

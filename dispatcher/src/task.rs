@@ -2,7 +2,8 @@ use std::any::Any;
 use std::error::Error;
 use std::panic::{self, AssertUnwindSafe};
 
-/// Work that may fail. If it panics, its worker reports that and goes on.
+/// Work that may fail. If it panics, its worker reports that and goes on. A stack overflow is no panic:
+/// it ends the process.
 pub type Task = Box<dyn FnOnce() -> Result<(), TaskError> + Send>;
 
 /// The error of a task that failed.

@@ -1,21 +1,19 @@
 //! What the pool promises.
 
-use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe, panic_any};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
 
 use dispatcher::{Event, Pool, Refused, RunningPool, Submitter, Task};
+use testing::{Gates, let_others_run, not_zero, with_deadline};
 
 fn start(
     workers: usize,
     capacity: usize,
     observe: impl Fn(Event) + Clone + Send + 'static,
 ) -> RunningPool {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     let pool = Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
@@ -23,29 +21,11 @@ fn start(
     pool.start(observe).expect("threads can be started")
 }
 
-/// Runs `test` and fails, instead of hanging, if it does not end.
-fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = channel();
-    let test = thread::spawn(move || done.send(test()));
-    match result.recv_timeout(Duration::from_secs(30)) {
-        Ok(value) => value,
-        Err(RecvTimeoutError::Timeout) => panic!("still running after 30 seconds"),
-        Err(RecvTimeoutError::Disconnected) => {
-            panic::resume_unwind(test.join().expect_err("it ended without a result"))
-        }
-    }
-}
-
 /// Waits until the pool's `Debug` output says this.
 fn wait_until(submitter: &Submitter, state: &str) {
     while !format!("{submitter:?}").contains(state) {
         thread::yield_now();
     }
-}
-
-/// Gives a mistake time to show: other threads run meanwhile.
-fn let_others_run() {
-    (0..1000).for_each(|_| thread::yield_now());
 }
 
 /// Lines that tasks and the observer write. They end when all of these are gone.
@@ -80,64 +60,34 @@ fn joined(lines: Receiver<String>) -> String {
     Vec::from_iter(lines).join("\n")
 }
 
-/// Opens the gate at which a task waits.
-struct Gate {
-    started: Receiver<String>,
-    open: Sender<()>,
+/// A task that says which worker runs it, and ends when the test opens its gate.
+fn gated(gates: &Arc<Gates>, task: usize) -> Task {
+    let gates = gates.clone();
+    Box::new(move || {
+        let thread = thread::current();
+        let worker = thread.name().and_then(|name| name.strip_prefix("worker "));
+        gates.pass(worker.ok_or("no worker")?.parse()?, task);
+        Ok(())
+    })
 }
 
-impl Gate {
-    /// A task that ends when its gate is opened.
-    fn task() -> (Task, Self) {
-        let ((start, started), (open, opened)) = (channel(), channel());
-        let task = Box::new(move || {
-            let worker = thread::current().name().map(str::to_owned);
-            start.send(worker.ok_or("no name")?)?;
-            Ok(opened.recv()?)
-        });
-        (task, Self { started, open })
-    }
-
-    /// Waits until the task has started, and returns the name of its thread.
-    fn worker(&self) -> String {
-        self.started.recv().expect("the task starts")
-    }
-
-    fn open(&self) {
-        self.open.send(()).expect("the task waits at its gate");
-    }
-}
-
-/// Submits a task with a gate.
-fn submit_gated(pool: &RunningPool) -> Gate {
-    let (task, gate) = Gate::task();
-    pool.submit(task);
-    gate
-}
-
-/// Gives each free worker a task with a gate, one after the other.
-fn occupy(pool: &RunningPool, free: usize) -> Vec<(String, Gate)> {
-    let gates = (0..free).map(|_| submit_gated(pool));
-    gates.map(|gate| (gate.worker(), gate)).collect()
-}
-
-/// A pool with one worker, which is busy.
-fn busy(capacity: usize) -> (RunningPool, Gate) {
-    let pool = start(1, capacity, |_| {});
-    let gate = submit_gated(&pool);
-    gate.worker();
-    (pool, gate)
+/// A pool with one worker, which is busy until gate 1 opens.
+fn busy(capacity: usize) -> (RunningPool, Arc<Gates>) {
+    let (pool, gates) = (start(1, capacity, |_| {}), Arc::default());
+    pool.submit(gated(&gates, 1));
+    gates.next_start();
+    (pool, gates)
 }
 
 /// The same with room for one task in the queue, which is taken.
-fn full(log: &Log) -> (RunningPool, Gate) {
-    let (pool, gate) = busy(1);
+fn full(log: &Log) -> (RunningPool, Arc<Gates>) {
+    let (pool, gates) = busy(1);
     pool.submit(log.task("second"));
-    (pool, gate)
+    (pool, gates)
 }
 
 /// Submits on a thread of its own, and returns once this many submitters wait for room.
-fn submit_beyond(
+fn submit_and_wait(
     submitter: &Submitter,
     task: Task,
     waiting: usize,
@@ -160,91 +110,48 @@ fn the_worker_that_has_been_free_longest_gets_the_next_task() {
     ];
     for order in orders {
         let (freed, chosen) = with_deadline(move || {
-            let pool = start(3, 1, |_| {});
-            let submitter = pool.submitter();
-
-            let busy = occupy(&pool, 3);
-            let mut freed = Vec::new();
-            for task in order {
-                let (worker, gate) = &busy[task];
-                gate.open();
-                freed.push(worker.clone());
-                wait_until(&submitter, &format!("free: Some({})", freed.len()));
+            let (pool, gates) = (start(3, 1, |_| {}), Arc::default());
+            let worker_of = |task| {
+                pool.submit(gated(&gates, task));
+                gates.next_start().0
+            };
+            let workers = [0, 1, 2].map(worker_of);
+            for (free, task) in (1..).zip(order) {
+                gates.open(task);
+                wait_until(&pool.submitter(), &format!("free: Some({free})"));
             }
-            let (chosen, gates): (Vec<_>, Vec<_>) = occupy(&pool, 3).into_iter().unzip();
-            gates.iter().for_each(Gate::open);
+            let chosen = [3, 4, 5].map(worker_of);
+            [3, 4, 5].iter().for_each(|&task| gates.open(task));
             pool.stop();
-            (freed, chosen)
+            (order.map(|task| workers[task]), chosen)
         });
         assert_eq!(chosen, freed);
     }
 }
 
 #[test]
-fn a_worker_that_is_done_takes_the_task_that_waits_longest() {
-    with_deadline(|| {
-        let pool = start(3, 100, |_| {});
-        let mut busy = occupy(&pool, 3);
-        let waiting = Vec::from_iter((0..4).map(|_| submit_gated(&pool)));
-
-        for (ends, next) in [1, 2, 2, 0].into_iter().zip(waiting) {
-            let (worker, gate) = &mut busy[ends];
-            gate.open();
-            assert_eq!(next.worker(), *worker);
-            *gate = next;
-        }
-        busy.iter().for_each(|(_, gate)| gate.open());
-        pool.stop();
-    });
-}
-
-/// In the article nine quick tasks wait for a slow one, while two workers have nothing to do.
-#[test]
-fn no_task_waits_for_a_slow_one_while_a_worker_is_free() {
-    for slow in 0..10 {
-        with_deadline(move || {
-            let pool = start(3, 100, |_| {});
-            let (done, quick) = channel();
-            let mut gate = None;
-            for id in 0..10 {
-                if id == slow {
-                    gate = Some(submit_gated(&pool));
-                } else {
-                    let done = done.clone();
-                    pool.submit(Box::new(move || Ok(done.send(id)?)));
-                }
-            }
-            for _ in 0..9 {
-                quick.recv().expect("a quick task ends");
-            }
-            gate.expect("one task is slow").open();
-            pool.stop();
-        });
-    }
-}
-
-#[test]
 fn submitters_that_wait_go_on_in_their_order_one_for_each_place() {
     with_deadline(|| {
-        let (pool, first) = busy(1);
-        let mut gates = vec![first, submit_gated(&pool)]; // the second fills the queue
+        let (pool, gates) = busy(1);
+        pool.submit(gated(&gates, 2)); // fills the queue
         let (accepted, accepts) = channel();
-        for id in 0..3 {
-            let (task, gate) = Gate::task();
-            gates.push(gate);
+        for task in 3..=5 {
             let accepted = accepted.clone();
-            submit_beyond(&pool.submitter(), task, id + 1, move |submitted| {
+            let then = move |submitted: Result<(), Refused>| {
                 submitted.expect("the pool runs");
-                accepted.send(id).expect("the test listens");
-            });
+                accepted.send(task).expect("the test listens");
+            };
+            submit_and_wait(&pool.submitter(), gated(&gates, task), task - 2, then);
         }
-        for (id, gate) in gates.iter().enumerate().take(3) {
+        for task in 3..=5 {
             let_others_run();
-            assert!(accepts.try_recv().is_err(), "{id} went on without room");
-            gate.open();
-            assert_eq!(accepts.recv(), Ok(id));
+            assert!(accepts.try_recv().is_err(), "{task} went on without room");
+            gates.open(task - 2);
+            assert_eq!(accepts.recv(), Ok(task));
+            assert_eq!(gates.next_start().1, task - 1);
         }
-        gates[3..].iter().for_each(Gate::open);
+        gates.open(4);
+        gates.open(5);
         pool.stop();
     });
 }
@@ -254,17 +161,17 @@ fn submitters_that_wait_go_on_in_their_order_one_for_each_place() {
 fn a_submitter_goes_on_as_soon_as_the_queue_has_one_place() {
     with_deadline(|| {
         let (log, lines) = Log::new();
-        let (pool, gate) = busy(4);
+        let (pool, gates) = busy(4);
         let (went_on, wait) = channel();
         pool.submit(Box::new(move || Ok(wait.recv()?)));
         for id in 2..=4 {
             pool.submit(log.task(id));
         }
-        submit_beyond(&pool.submitter(), log.task(5), 1, move |submitted| {
+        submit_and_wait(&pool.submitter(), log.task(5), 1, move |submitted| {
             submitted.expect("the pool runs");
             went_on.send(()).expect("the first task waits for it");
         });
-        gate.open();
+        gates.open(1);
         pool.stop();
         drop(log);
         assert_eq!(joined(lines), "2\n3\n4\n5");
@@ -275,10 +182,10 @@ fn a_submitter_goes_on_as_soon_as_the_queue_has_one_place() {
 fn the_task_of_a_submitter_that_waits_runs_even_if_the_pool_is_stopped() {
     with_deadline(|| {
         let (log, lines) = Log::new();
-        let (pool, gate) = full(&log);
+        let (pool, gates) = full(&log);
         let submitter = pool.submitter();
         let (outcome, submitted) = channel();
-        submit_beyond(&submitter, log.task("third"), 1, move |submitted| {
+        submit_and_wait(&submitter, log.task("third"), 1, move |submitted| {
             outcome.send(submitted).expect("the test listens");
         });
         let stop = thread::spawn(|| pool.stop());
@@ -286,7 +193,7 @@ fn the_task_of_a_submitter_that_waits_runs_even_if_the_pool_is_stopped() {
         let_others_run();
         assert!(submitted.try_recv().is_err(), "the queue is still full");
 
-        gate.open();
+        gates.open(1);
         assert!(matches!(submitted.recv(), Ok(Ok(()))));
         stop.join().expect("stopping does not panic");
         drop(log);
@@ -298,7 +205,7 @@ fn the_task_of_a_submitter_that_waits_runs_even_if_the_pool_is_stopped() {
 fn a_full_queue_gives_the_task_back() {
     let transcript = with_deadline(|| {
         let (log, lines) = Log::new();
-        let (pool, gate) = full(&log);
+        let (pool, gates) = full(&log);
         let submitter = pool.submitter();
 
         let third = submitter.try_submit(log.task("third, by the test"));
@@ -307,7 +214,7 @@ fn a_full_queue_gives_the_task_back() {
         };
         third().expect("it does not fail");
 
-        gate.open();
+        gates.open(1);
         wait_until(&submitter, "queue: 0");
         submitter
             .try_submit(log.task("fourth"))
@@ -327,7 +234,7 @@ fn a_full_queue_gives_the_task_back() {
 fn a_pool_that_is_dropped_while_its_queue_is_full_runs_the_queue() {
     let transcript = with_deadline(|| {
         let (log, lines) = Log::new();
-        let (pool, gate) = full(&log);
+        let (pool, gates) = full(&log);
         let submitter = pool.submitter();
 
         let dropping = thread::spawn(move || drop(pool));
@@ -338,7 +245,7 @@ fn a_pool_that_is_dropped_while_its_queue_is_full_runs_the_queue() {
 
         let_others_run();
         assert!(!dropping.is_finished(), "its tasks have not run yet");
-        gate.open();
+        gates.open(1);
         dropping.join().expect("dropping a pool does not panic");
         drop(log);
         joined(lines)
@@ -518,6 +425,27 @@ fn a_task_may_stop_its_own_pool_of_many_workers() {
     }
 }
 
+/// Only a pool's own task cannot wait until that pool has ended.
+#[test]
+fn a_task_that_stops_another_pool_waits_for_it() {
+    with_deadline(|| {
+        let (log, lines) = Log::new();
+        let (pool, gates) = full(&log);
+        let (submitter, stopped) = (pool.submitter(), log.task("stopped"));
+        let other = start(1, 1, |_| {});
+        other.submit(Box::new(|| {
+            pool.stop();
+            stopped()
+        }));
+        wait_until(&submitter, "free: None");
+        let_others_run();
+        gates.open(1);
+        other.stop();
+        drop(log);
+        assert_eq!(joined(lines), "second\nstopped");
+    });
+}
+
 /// Counts the workers that have ended, each some time after its last event.
 fn slow_to_end() -> (impl Fn(Event) + Clone + Send + 'static, Arc<AtomicUsize>) {
     let ended = Arc::new(AtomicUsize::new(0));
@@ -548,7 +476,7 @@ fn a_panic_of_its_owner_stops_the_pool_and_waits_for_its_threads() {
     });
 }
 
-/// Here `observe` fails instead of the system; `tests/binary.rs` has a system that refuses a thread.
+/// Here `observe` fails instead of the system.
 #[test]
 fn a_start_that_fails_half_way_waits_for_the_threads_that_it_has_started() {
     struct CanBeCloned(AtomicUsize);
@@ -670,13 +598,74 @@ fn a_panic_in_the_observer_loses_only_the_event() {
 #[test]
 fn the_largest_capacity_takes_no_memory_in_advance() {
     with_deadline(|| {
+        let (pool, gates) = busy(usize::MAX);
+        let submitter = pool.submitter();
+        for _ in 0..10_000 {
+            let submitted = submitter.try_submit(Box::new(|| Ok(())));
+            submitted.expect("the queue has room");
+        }
+        gates.open(1);
+        pool.stop();
+    });
+}
+
+/// Each reports at the start of its task, and goes on when the other one has reported, too.
+#[test]
+fn workers_report_on_their_own_threads_at_the_same_time() {
+    let reports = with_deadline(|| {
+        let both = Arc::new(Barrier::new(2));
         let (log, lines) = Log::new();
-        let pool = start(1, usize::MAX, |_| {});
-        pool.submit(log.task("first"));
+        let observer = log.clone();
+        let pool = start(2, 1, move |event| {
+            if let Event::Processing { worker } = event {
+                both.wait();
+                let thread = thread::current();
+                observer.say(format_args!("{worker} on {:?}", thread.name()));
+            }
+        });
+        pool.submit(Box::new(|| Ok(())));
+        pool.submit(Box::new(|| Ok(())));
         pool.stop();
         drop(log);
-        assert_eq!(joined(lines), "first");
+        let mut reports = Vec::from_iter(lines);
+        reports.sort();
+        reports
     });
+    assert_eq!(
+        reports,
+        [r#"1 on Some("worker 1")"#, r#"2 on Some("worker 2")"#]
+    );
+}
+
+/// A pool that kept each of them would grow for as long as it runs.
+#[test]
+fn what_a_task_panics_with_is_freed_at_once() {
+    with_deadline(|| {
+        let pool = start(1, 1, |_| {});
+        let (payload, freed) = channel::<()>();
+        pool.submit(Box::new(|| panic::resume_unwind(Box::new(payload))));
+        freed.recv().expect_err("nothing is sent");
+
+        let before = resident_mib();
+        for _ in 0..200 {
+            let text = "x".repeat(1 << 20);
+            pool.submit(Box::new(|| panic::resume_unwind(Box::new(text))));
+        }
+        pool.stop();
+        if let (Some(before), Some(after)) = (before, resident_mib()) {
+            assert!(after < before + 100, "{before} MiB, and {after} after it");
+        }
+    });
+}
+
+/// How much memory this process has, in MiB, if the system tells.
+fn resident_mib() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / 1024)
 }
 
 #[test]
