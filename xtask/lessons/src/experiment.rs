@@ -1,4 +1,4 @@
-//! `diff` blocks: an edit of a step, and what it is claimed to do.
+//! `diff` blocks: an edit of a step, and what it is claimed to do. And Rust blocks that do not compile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::edit::Edit;
-use super::page::resolve;
+use super::page::{Block, Page, resolve};
 use super::workspace::{Workspace, is_inside, words};
 use xtask::cargo::cargo;
 use xtask::deadline::Finished;
@@ -47,22 +47,26 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// What the info string of a `diff` block claims; `None` if the block is only to be looked at.
+    /// What the info string of a `diff` block claims, or that of a `rust,compile_fail,E0000` block; `None` if the block
+    /// is only to be looked at.
     ///
     /// # Errors
     ///
     /// If the claim is none of those that are known.
     pub fn parse(info: &str) -> Result<Option<Self>, String> {
+        let is_code = |word: &str| {
+            word.len() == 5 && word.starts_with('E') && word[1..].parse::<u16>().is_ok()
+        };
         let Some(("diff", claim)) = info.split_once(' ') else {
-            return Ok(None);
+            let code = info.split(',').find(|word| is_code(word));
+            return Ok(code.map(|code| Self::DoesNotCompile(code.into())));
         };
         let (word, rest) = claim.trim().split_once(' ').unwrap_or((claim.trim(), ""));
-        let is_code = word.len() == 5 && word.starts_with('E') && word[1..].parse::<u16>().is_ok();
         match (word, rest.trim()) {
             ("hangs", "") => Ok(Some(Self::Hangs)),
             ("prints", text) if !text.is_empty() => Ok(Some(Self::Prints(text.into()))),
             ("fails", test) if !test.is_empty() => Ok(Some(Self::Fails(test.into()))),
-            (code, "") if is_code => Ok(Some(Self::DoesNotCompile(code.into()))),
+            (code, "") if is_code(code) => Ok(Some(Self::DoesNotCompile(code.into()))),
             ("refused", property) if !property.is_empty() => {
                 Ok(Some(Self::Refused(property.into())))
             }
@@ -88,6 +92,47 @@ pub struct Edited {
 }
 
 impl Edited {
+    /// What a block of the page claims, and of which files; `None` if it claims nothing. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If that is not known, or the edit does not apply.
+    pub fn of(root: &Path, page: &Page, block: &Block) -> Result<Option<(Claim, Self)>, String> {
+        let Some(claim) = Claim::parse(&block.info)? else {
+            return Ok(None);
+        };
+        let edited = match block.info.starts_with("diff") {
+            true => Self::new(root, page.step(), &block.text)?,
+            false => Self::example(page.step(), &block.text),
+        };
+        Ok(Some((claim, edited)))
+    }
+
+    /// A Rust block as an example of the step, or of the lab, which has what the other pages name. As in a test of
+    /// documentation, a line may start with `# `, and `main` may be missing.
+    fn example(step: &str, code: &str) -> Self {
+        let is_step = STEPS.iter().any(|known| known.name == step);
+        let (name, folder) = if is_step {
+            (step, step)
+        } else {
+            ("lab", "xtask/lab")
+        };
+        let lines = code.lines();
+        let lines = lines.map(|line| line.strip_prefix("# ").unwrap_or(line));
+        let mut code = Vec::from_iter(lines).join("\n");
+        if !code.contains("fn main()") {
+            code = format!("fn main() {{\n{code}\n}}\n");
+        }
+        let file =
+            |text: &str| BTreeMap::from([(format!("{folder}/examples/block.rs"), text.into())]);
+        Self {
+            step: name.into(),
+            command: String::new(),
+            originals: file("fn main() {}\n"),
+            files: file(&code),
+        }
+    }
+
     /// Applies a block, on a page in `folder`, to the files of the workspace at `root`. Writes nothing.
     ///
     /// # Errors
@@ -226,11 +271,20 @@ impl Laboratory {
                     false => Err(format!("it does not; `{command}` {}", ended(&run))),
                 }
             }
-            Claim::DoesNotCompile(code) => match self.copy.build(&format!("cargo run -p {step}")) {
-                Err(words) if words.contains(&format!("error[{code}]")) => Ok(()),
-                Err(words) => Err(format!("the error is another:\n{}", last_lines(&words))),
-                Ok(_) => Err("it compiles".into()),
-            },
+            Claim::DoesNotCompile(code) => {
+                let mut check = cargo();
+                check.args(["check", "--quiet", "--package", step]);
+                check.args(["--lib", "--bins", "--examples"]);
+                let checked = self.copy.run(self.copy.place(check), BUILD)?;
+                match checked.succeeded() {
+                    false if checked.output.contains(&format!("error[{code}]")) => Ok(()),
+                    false => Err(format!(
+                        "the error is another:\n{}",
+                        last_lines(&checked.output)
+                    )),
+                    true => Err("it compiles".into()),
+                }
+            }
             Claim::Fails(test) | Claim::Refused(test) => {
                 let tests = self.check(step, Some(test))?;
                 let is_so = |test: &Property| match test.outcome {
@@ -306,7 +360,9 @@ impl Laboratory {
 
     fn write(&self, files: &BTreeMap<String, String>) -> Result<(), String> {
         for (path, text) in files {
-            let written = fs::write(self.copy.root.join(path), text);
+            let file = self.copy.root.join(path);
+            let made = file.parent().map_or(Ok(()), fs::create_dir_all);
+            let written = made.and_then(|()| fs::write(&file, text));
             written.map_err(|error| format!("the copy of {path}: {error}"))?;
         }
         Ok(())
@@ -369,6 +425,11 @@ mod tests {
         for (info, claim) in [
             ("diff", None),
             ("rust", None),
+            ("rust,compile_fail", None),
+            (
+                "rust,compile_fail,E0373",
+                Some(Claim::DoesNotCompile("E0373".into())),
+            ),
             ("diff hangs", Some(Claim::Hangs)),
             ("diff E0373", Some(Claim::DoesNotCompile("E0373".into()))),
             (

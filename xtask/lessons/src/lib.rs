@@ -244,11 +244,7 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
         .iter()
         .flat_map(|page| page.blocks.iter().map(move |block| (page, block)))
     {
-        let edit = Claim::parse(&block.info).and_then(|claim| {
-            let edited = |claim| Ok((claim, Edited::new(root, page.step(), &block.text)?));
-            claim.map(edited).transpose()
-        });
-        match edit {
+        match Edited::of(root, page, block) {
             Ok(None) => {}
             Ok(Some((claim, edited))) => {
                 let place = page.at(&block.range, &block.info);

@@ -6,6 +6,9 @@ use std::path::Path;
 use super::page::{Page, resolve};
 use xtask::steps::STEPS;
 
+/// For each step the names in the article's listing, and as `go` those that pages may name besides.
+const GO_NAMES: &str = include_str!("../go-names.txt");
+
 /// The section of a lesson whose table names Rust's counterparts.
 const FROM_GO_TO_RUST: &str = "From Go to Rust";
 
@@ -23,6 +26,7 @@ pub fn problems(root: &Path, page: &Page) -> Vec<String> {
     links
         .chain(files)
         .chain(unknown_names(root, page))
+        .chain(unknown_go_names(page))
         .collect()
 }
 
@@ -108,6 +112,27 @@ fn unknown_names(root: &Path, page: &Page) -> Vec<String> {
     problems.collect()
 }
 
+/// Names in the Go columns of a step's tables that its listing does not have.
+fn unknown_go_names(page: &Page) -> Vec<String> {
+    let list = |key: &str| {
+        let mut lines = GO_NAMES.lines();
+        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+    };
+    let Some(listing) = list(page.folder()) else {
+        return Vec::new();
+    };
+    let known = Vec::from_iter(words(listing).chain(words(list("go").unwrap_or_default())));
+    let is_go = |column: &String| column == "Go" || column.contains("article");
+    let names = page.names.iter();
+    let names = names.filter(|name| name.column.as_ref().is_some_and(is_go));
+    let problems = names.filter_map(|name| {
+        let word = words(&name.text).find(|word| !known.contains(word))?;
+        let message = format!("the article's listing has no `{word}` (xtask/lessons/go-names.txt)");
+        Some(page.at(&name.range, &message))
+    });
+    problems.collect()
+}
+
 fn read_all(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         text.push_str(&fs::read_to_string(entry.path()).unwrap_or_default());
@@ -187,9 +212,7 @@ mod tests {
     #[test]
     fn names_in_the_column_for_rust_occur_in_the_code_or_are_explained() {
         let table = |name: &str| {
-            format!(
-                "## From Go to Rust\n\n| Go | Rust |\n|---|---|\n| `v, ok := <-ch` | `{name}` |\n"
-            )
+            format!("## From Go to Rust\n\n| Go | Rust |\n|---|---|\n| `range jobs` | `{name}` |\n")
         };
         for name in [
             "while let Ok(job) = ..",
@@ -205,5 +228,15 @@ mod tests {
         }
         let elsewhere = table("gone").replace("From", "To");
         assert_eq!(problems_of("basic/a.md", &elsewhere), [""; 0]);
+    }
+
+    #[test]
+    fn names_in_the_column_for_go_are_those_of_the_articles_listing() {
+        let table = "| Go |\n|---|\n| `Quit chan bool` |\n";
+        assert_eq!(problems_of("dispatcher/a.md", table), [""; 0]);
+        let problem =
+            "dynamic/a.md:3: the article's listing has no `Quit` (xtask/lessons/go-names.txt)";
+        assert_eq!(problems_of("dynamic/a.md", table), [problem]);
+        assert_eq!(problems_of("xtask/book/a.md", table), [""; 0]);
     }
 }

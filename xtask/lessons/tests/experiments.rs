@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use lessons::experiment::{Claim, Edited, Laboratory};
+use lessons::experiment::{Edited, Laboratory};
+use lessons::page::Page;
 use tempfile::TempDir;
 
 const WORKSPACE: &str = "\
@@ -59,11 +60,12 @@ fn try_all(experiments: &[(&str, &str, Result<(), &str>)]) {
     let mut laboratory = Laboratory::new(workspace.path()).expect("it can be copied");
     (laboratory.hangs, laboratory.never_ends) = (Duration::from_secs(1), Duration::from_secs(1));
     for (info, block, expected) in experiments {
-        let claim = Claim::parse(info)
-            .expect("it is a claim")
-            .expect("it is one");
-        let edited = Edited::new(workspace.path(), "basic", block);
-        let outcome = edited.and_then(|edited| laboratory.try_edit(&edited, &claim));
+        let page = Page::parse("basic/README.md", format!("```{info}\n{block}```\n"));
+        let edited = Edited::of(workspace.path(), &page, &page.blocks[0]);
+        let outcome = edited.and_then(|edited| {
+            let (claim, edited) = edited.expect("it claims something");
+            laboratory.try_edit(&edited, &claim)
+        });
         let is_expected = match (&outcome, expected) {
             (Err(error), Err(message)) => error.contains(message),
             (outcome, expected) => outcome.is_ok() == expected.is_ok(),
@@ -104,6 +106,17 @@ fn what_is_claimed_of_a_program_is_compared_with_what_it_does() {
             Err("the error is another:\nerror[E0308]"),
         ),
         ("diff E0308", HARMLESS, Err("it compiles")),
+        ("rust,compile_fail,E0308", "basic::double(\"2\");\n", Ok(())),
+        (
+            "rust,compile_fail,E0373",
+            "basic::double(\"2\");\n",
+            Err("the error is another:\nerror[E0308]"),
+        ),
+        (
+            "rust,compile_fail,E0308",
+            "# fn main() {\nbasic::double(2);\n# }\n",
+            Err("it compiles"),
+        ),
         (
             "diff hangs",
             "-number * 4\n",

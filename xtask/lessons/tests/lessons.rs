@@ -6,7 +6,7 @@ use std::process::Command;
 
 use lessons::book::assemble;
 use lessons::console;
-use lessons::experiment::{Claim, Edited};
+use lessons::experiment::Edited;
 use lessons::page::{Page, attributes, resolve};
 use lessons::workspace::words;
 use lessons::{answers, links, pages};
@@ -55,10 +55,7 @@ fn every_block_says_what_to_do_with_it_and_every_edit_applies() {
                 .try_for_each(|call| words(root(), call.command).map(drop)),
             false => Ok(()),
         });
-        let edit = Claim::parse(&block.info).and_then(|claim| match claim {
-            Some(_) => Edited::new(root(), page.step(), &block.text).map(drop),
-            None => Ok(()),
-        });
+        let edit = Edited::of(root(), page, block).map(drop);
         let error = commands.and(edit).err()?;
         Some(page.at(&block.range, &error))
     }));
