@@ -1,6 +1,10 @@
 //! A command with a deadline. At the deadline the command is ended, and with it everything that it started.
+//!
+//! The deadline is measured in the command's own time: the time in which it waits for a processor that other programs
+//! use does not count. Linux tells how long that is; elsewhere own time is real time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,6 +20,12 @@ pub struct Finished {
     pub output: String,
     /// `None` if it was still running at its deadline.
     pub status: Option<ExitStatus>,
+    /// How long it ran.
+    pub time: Duration,
+    /// The same without the time in which it waited for a processor.
+    pub own_time: Duration,
+    /// How long it computed, on all processors together; `None` if the system does not tell.
+    pub computed: Option<Duration>,
 }
 
 impl Finished {
@@ -26,15 +36,18 @@ impl Finished {
     }
 }
 
-/// How often a command that prints nothing is looked after.
+/// How often a command is looked after.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How many times its limit a command may run that hardly gets a processor.
+const PATIENCE: u32 = 12;
 
 const LONGEST_OUTPUT: usize = 1 << 20;
 
 /// The commands that run now. On Unix a process id here is also the id of the command's process group.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// Runs `command` without input, for at most `limit`.
+/// Runs `command` without input, for at most `limit` of its own time.
 ///
 /// # Errors
 ///
@@ -53,15 +66,15 @@ pub fn run_unless(
     mut command: Command,
     limit: Duration,
 ) -> io::Result<Finished> {
-    let deadline = Instant::now() + limit;
-    let left = || match stop.load(Relaxed) {
-        true => Duration::ZERO,
-        false => deadline.saturating_duration_since(Instant::now()),
-    };
     let (mut reader, writer) = io::pipe()?;
     command.stdin(Stdio::null());
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = start(&mut command)?;
+    let mut clock = Clock::new(child.id());
+    let mut left = || match stop.load(Relaxed) {
+        true => Duration::ZERO,
+        false => clock.left(limit),
+    };
     drop(command); // it holds the writing ends: from here on only the processes do
 
     let (send, chunks) = mpsc::channel();
@@ -75,9 +88,9 @@ pub fn run_unless(
     });
 
     let mut output = Vec::new();
-    let in_time = read(&chunks, left, &mut output);
+    let in_time = read(&chunks, &mut left, &mut output);
     let status = if in_time {
-        wait(&mut child, left)?
+        wait(&mut child, &mut left)?
     } else {
         None
     };
@@ -86,18 +99,119 @@ pub fn run_unless(
         child.wait()?;
         // What was written before the end may still be in the pipe.
         let end = Instant::now() + Duration::from_secs(1);
-        let left = || end.saturating_duration_since(Instant::now());
-        read(&chunks, left, &mut output);
+        let mut left = || end.saturating_duration_since(Instant::now());
+        read(&chunks, &mut left, &mut output);
     }
     running(|running| running.remove(&child.id()));
     let output = String::from_utf8_lossy(&output).into_owned();
-    Ok(Finished { output, status })
+    let computed = (clock.computed > Duration::ZERO).then_some(clock.computed);
+    Ok(Finished {
+        output,
+        status,
+        time: clock.start.elapsed(),
+        own_time: clock.own_time,
+        computed,
+    })
+}
+
+/// Measures the own time of a process and of all that it has started.
+struct Clock {
+    id: u32,
+    start: Instant,
+    /// When the rest was measured last.
+    last: Instant,
+    own_time: Duration,
+    computed: Duration,
+    threads: BTreeMap<String, Usage>,
+}
+
+/// How long a thread has computed so far, and how long it has waited for a processor.
+type Usage = (Duration, Duration);
+
+impl Clock {
+    fn new(id: u32) -> Self {
+        let start = Instant::now();
+        Self {
+            id,
+            start,
+            last: start,
+            own_time: Duration::ZERO,
+            computed: Duration::ZERO,
+            threads: BTreeMap::new(),
+        }
+    }
+
+    /// What is left of a limit in own time.
+    fn left(&mut self, limit: Duration) -> Duration {
+        if self.last.elapsed() >= TICK {
+            self.measure();
+        }
+        match self.start.elapsed() < limit.saturating_mul(PATIENCE) {
+            true => limit.saturating_sub(self.own_time),
+            false => Duration::ZERO,
+        }
+    }
+
+    fn measure(&mut self) {
+        let mut threads = BTreeMap::new();
+        usage(&self.id.to_string(), &mut threads);
+        let (mut computed, mut waited) = (Duration::ZERO, Duration::ZERO);
+        for (thread, now) in &threads {
+            let before = self.threads.get(thread).copied().unwrap_or_default();
+            computed += now.0.saturating_sub(before.0);
+            waited += now.1.saturating_sub(before.1);
+        }
+        self.threads = threads;
+        self.computed += computed;
+        let passed = self.last.elapsed();
+        self.last += passed;
+        self.own_time += own(passed, computed, waited);
+    }
+}
+
+/// The own time of threads that together computed and waited for a processor for so long while this time passed. Waiting for each
+/// other when they have all processors counts, and so does waiting for something else.
+fn own(passed: Duration, computed: Duration, waited: Duration) -> Duration {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let (passed, computed, waited) = (
+        passed.as_secs_f64(),
+        computed.as_secs_f64(),
+        waited.as_secs_f64(),
+    );
+    let wanted = (computed + waited).min(passed); // at least one thread wanted to compute for so long
+    let of_all = computed / (passed * processors as f64);
+    let share = (computed / (computed + waited)).max(of_all).min(1.0);
+    let lost = if waited > 0.0 {
+        wanted * (1.0 - share)
+    } else {
+        0.0
+    };
+    Duration::from_secs_f64((passed - lost).max(0.0))
+}
+
+/// Adds the threads of a process and of those that it has started. On other systems than Linux there are none.
+fn usage(process: &str, threads: &mut BTreeMap<String, Usage>) {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        let (path, thread) = (task.path(), task.file_name().to_string_lossy().into_owned());
+        let times = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        let mut times = times
+            .split(' ')
+            .map(|time| time.parse().map(Duration::from_nanos));
+        if let (Some(Ok(computed)), Some(Ok(waited))) = (times.next(), times.next()) {
+            threads.insert(thread, (computed, waited));
+        }
+        let children = fs::read_to_string(path.join("children")).unwrap_or_default();
+        children
+            .split_whitespace()
+            .for_each(|child| usage(child, threads));
+    }
 }
 
 /// Reads until the end of the output, or until no time is left. Whether the end came first.
 fn read(
     chunks: &mpsc::Receiver<Vec<u8>>,
-    left: impl Fn() -> Duration,
+    left: &mut impl FnMut() -> Duration,
     output: &mut Vec<u8>,
 ) -> bool {
     loop {
@@ -116,7 +230,7 @@ fn read(
 }
 
 /// Waits for a process that has closed its output. `None` if no time is left.
-fn wait(child: &mut Child, left: impl Fn() -> Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, left: &mut impl FnMut() -> Duration) -> io::Result<Option<ExitStatus>> {
     loop {
         let status = child.try_wait()?;
         if status.is_some() || left().is_zero() {
@@ -152,7 +266,7 @@ fn start(command: &mut Command) -> io::Result<Child> {
 
 fn end(child: &mut Child) {
     end_group(child.id());
-    _ = child.kill(); // elsewhere than on Unix; there cargo takes its children with it
+    _ = child.kill();
 }
 
 #[cfg(unix)]
@@ -168,8 +282,16 @@ pub(crate) fn pid(id: u32) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(id)
 }
 
+/// With all that it has started: a program that goes on could not be built again.
 #[cfg(not(unix))]
-fn end_group(_id: u32) {} // Ctrl-C reaches every process of a console
+fn end_group(id: u32) {
+    let mut taskkill = Command::new("taskkill");
+    taskkill.args(["/F", "/T", "/PID", &id.to_string()]);
+    _ = taskkill
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -221,6 +343,31 @@ mod tests {
             Duration::from_millis(100),
         );
         assert_eq!(finished.status, None);
+    }
+
+    /// Each has a processor of two to itself, or a tenth of one, or waits for something else.
+    #[test]
+    fn waiting_for_a_processor_is_not_own_time() {
+        let ms = Duration::from_millis;
+        let processors = thread::available_parallelism().map_or(1, |all| all.get() as u32);
+        assert_eq!(own(ms(100), ms(0), ms(0)), ms(100), "it waits");
+        assert_eq!(own(ms(100), ms(100), ms(0)), ms(100), "it computes");
+        let tenth = own(ms(100), ms(10), ms(90)).min(own(ms(100), ms(1), ms(900)));
+        assert!(tenth <= ms(100) / processors.min(10), "{tenth:?}");
+        assert_eq!(
+            own(ms(100), ms(100) * processors, ms(900)),
+            ms(100),
+            "its threads have all processors"
+        );
+        assert_eq!(own(ms(100), ms(0), ms(40)), ms(60), "it was woken late");
+    }
+
+    #[test]
+    fn a_loop_computes_and_a_sleep_does_not() {
+        let spins = shell("while :; do :; done", Duration::from_millis(500));
+        assert!(spins.computed >= Some(spins.own_time / 2), "{spins:?}");
+        let waits = shell("sleep 1000", Duration::from_millis(500));
+        assert!(waits.computed < Some(waits.own_time / 2), "{waits:?}");
     }
 
     #[test]
