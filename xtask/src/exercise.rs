@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 
 use crate::cargo::root;
 use crate::output::{refusal, say};
-use crate::steps::{STEPS, Step};
+use crate::steps::{self, STEPS, Step};
 use blank::{Place, blank, find, is_blank};
 use check::Check;
 use compare::compare;
@@ -32,15 +32,19 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// What can be done with exercises.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Make an exercise of a step: write the bodies of its functions yourself
+    /// Make an exercise of a step: write its functions yourself, one part after the other
     Exercise {
         /// Which step
         #[arg(value_parser = names())]
         step: String,
 
-        /// Only this part, instead of all of them
+        /// Begin with this part, instead of the first or the next
         #[arg(long, value_name = "N")]
         part: Option<usize>,
+
+        /// All parts at once
+        #[arg(long, conflicts_with = "part")]
+        all: bool,
 
         /// Start anew although the exercise is under way; what is there is kept in .attempts
         #[arg(long)]
@@ -56,19 +60,23 @@ pub enum Command {
         #[arg(value_parser = names())]
         step: Option<String>,
 
+        /// Only these properties, by the names of their tests
+        #[arg(value_name = "PROPERTY")]
+        only: Vec<String>,
+
         /// Check again whenever a file of the step is saved
         #[arg(long)]
         watch: bool,
 
-        /// How long one test may take
-        #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..))]
+        /// How long one test may take, at most a day; the time in which other programs use the processors does not count
+        #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400))]
         limit: u64,
     },
     /// Give one more hint
     Hint {
-        /// Which step
+        /// Which step; by default the one that is under way
         #[arg(value_parser = names())]
-        step: String,
+        step: Option<String>,
 
         /// For this part, instead of the first that is not written
         #[arg(long, value_name = "N")]
@@ -95,9 +103,9 @@ pub enum Command {
 /// A step.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
-    /// Which step
+    /// Which step; by default the one that is under way
     #[arg(value_parser = names())]
-    step: String,
+    step: Option<String>,
 }
 
 fn names() -> PossibleValuesParser {
@@ -117,9 +125,18 @@ pub fn run(command: &Command) -> Result {
             Ok(fs::write(root.join(DIGESTS), digests)?)
         }
         Command::Exercise {
-            step, part, force, ..
-        } => start(root, step, *part, *force),
-        Command::Check { step, watch, limit } => {
+            step,
+            part,
+            all,
+            force,
+            ..
+        } => start(root, step, *part, *all, *force),
+        Command::Check {
+            step,
+            only,
+            watch,
+            limit,
+        } => {
             let names = match step {
                 Some(step) => vec![step.as_str()],
                 None => under_way(root)?,
@@ -127,41 +144,66 @@ pub fn run(command: &Command) -> Result {
             let limit = Duration::from_secs(*limit);
             let checks = names.iter().map(|name| Check {
                 limit,
+                only: only.clone(),
                 ..Check::new(root, name)
             });
             report::report(&Vec::from_iter(checks), *watch)
         }
-        Command::Hint { step, part } => hint(root, step, *part),
-        Command::Solution(Which { step }) => solution(root, step),
-        Command::Reset(Which { step }) => reset(root, step),
+        Command::Hint { step, part } => hint(root, &the_one(root, step)?, *part),
+        Command::Solution(Which { step }) => solution(root, &the_one(root, step)?),
+        Command::Reset(Which { step }) => reset(root, &the_one(root, step)?),
         Command::Diff { step, other } => diff(root, step, other.as_deref()),
         Command::Doctor => doctor::doctor(root),
     }
 }
 
 /// Replaces the bodies of the parts by their tasks.
-fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
+fn start(root: &Path, step: &str, part: Option<usize>, all: bool, force: bool) -> Result {
     let exercise = exercise(root, step)?;
-    let parts = match part {
-        Some(number) => vec![nth(&exercise, number)?],
-        None => exercise.parts.iter().collect(),
-    };
+    part.map(|number| nth(&exercise, number)).transpose()?;
     let _lock = lock(root)?;
     let sources = Sources::read(root, step)?;
-    let ours = sources.ours()?;
-    let is_solved = sources.note("progress").ends_with("solved");
-    if sources.differ() && !is_solved && !force {
+    let (progress, note) = (sources.note("progress"), sources.note("part"));
+    let is_solved = progress.ends_with("solved");
+    if sources.differ() && !progress.is_empty() && !is_solved && !force {
         return Err(format!(
             "{step} is under way, and nothing was changed; `cargo xtask check {step}` says how far it is, \
              `--force` keeps a copy and starts anew"
         )
         .into());
     }
-    let files = blank(ours, parts.iter().copied())?;
-    sources.keep_ours()?;
+    // Who has solved a part goes on with the next one in the same files.
+    let last = exercise.parts.len();
+    let solved = match note
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok())
+    {
+        Some(number) if is_solved && progress != "solved" && sources.differ() && !force => number,
+        _ => 0,
+    };
+    let number = part.unwrap_or(if solved < last { solved + 1 } else { 1 });
+    let parts = match all {
+        false => vec![nth(&exercise, number)?],
+        true => exercise.parts.iter().collect(),
+    };
+    let goes_on = solved > 0 && number == solved + 1 && !all;
+    let next = goes_on
+        .then(|| blank(&sources.theirs, parts.iter().copied()).ok())
+        .flatten();
+    let is_late = number > 1 && (next.is_none() || note.ends_with("only"));
+    let note = match (all, is_late) {
+        (true, _) => String::new(),
+        (false, true) => format!("{number} only"),
+        (false, false) => number.to_string(),
+    };
+    let ours = sources.keep_ours()?;
+    let files = match next {
+        Some(files) => files,
+        None => blank(&ours, parts.iter().copied())?,
+    };
     put(&sources, &files, "begun")?;
-    let part = part.map(|number| number.to_string());
-    sources.set_note("part", &part.unwrap_or_default())?;
+    sources.set_note("part", &note)?;
 
     for part in parts {
         let Part {
@@ -169,12 +211,13 @@ fn start(root: &Path, step: &str, part: Option<usize>, force: bool) -> Result {
         } = part;
         let Place { path, line, .. } = find(&files, function)?;
         say(format_args!(
-            "part {number}: `{function}` in {step}/{path}:{line}"
+            "part {number} of {last}: `{function}` in {step}/{path}:{line}"
         ));
     }
     say(format_args!(
-        "\nNext: write them, with `cargo xtask check {step} --watch` beside your editor.\n\
-         When stuck: `cargo xtask hint {step}`. To end: `cargo xtask reset {step}`."
+        "\nNext: write {}, with `cargo xtask check {step} --watch` beside your editor.\n\
+         When stuck: `cargo xtask hint`. To end: `cargo xtask reset`.",
+        if all { "them" } else { "it" }
     ));
     Ok(())
 }
@@ -229,9 +272,36 @@ fn under_way(root: &Path) -> Result<Vec<&'static str>> {
     }
 }
 
-/// Prints the hints given so far, and one more.
+/// The step that is asked for, or else the only one that is under way.
+fn the_one(root: &Path, step: &Option<String>) -> Result<String> {
+    match (
+        step,
+        step.is_none()
+            .then(|| under_way(root))
+            .transpose()?
+            .as_deref(),
+    ) {
+        (Some(step), _) => Ok(step.clone()),
+        (None, Some([only])) => Ok((*only).into()),
+        (None, several) => {
+            let several = several.unwrap_or_default().join(", ");
+            Err(refusal(format!("several steps are under way; name one: {several}")).into())
+        }
+    }
+}
+
+/// Prints how far each step is, beside what it is about.
+pub fn list() {
+    let root = root().ok();
+    steps::list(|step| match &root {
+        Some(root) => sources::note(root, step, "progress"),
+        None => String::new(),
+    });
+}
+
+/// Prints the hints given so far, and one more. Where that cannot be noted, all of them.
 fn hint(root: &Path, step: &str, part: Option<usize>) -> Result {
-    let _lock = lock(root)?;
+    let _lock = lock(root); // or nothing can be noted
     let (sources, exercise) = (Sources::read(root, step)?, exercise(root, step)?);
     let note = sources.note("hints");
     let mut given = Vec::from_iter(note.split(' ').map(|count| count.parse().unwrap_or(0)));
@@ -246,23 +316,27 @@ fn hint(root: &Path, step: &str, part: Option<usize>) -> Result {
             part.unwrap_or(&exercise.parts[0])
         }
     };
-    let count = &mut given[part.number - 1];
     let all = part.hints.len();
+    let count = &mut given[part.number - 1];
     *count = (*count + 1).min(all + 1);
-    for (number, hint) in (1..).zip(&part.hints).take(*count) {
+    let mut count = *count;
+    let note = Vec::from_iter(given.iter().map(usize::to_string)).join(" ");
+    if sources.set_note("hints", &note).is_err() {
+        count = all + 1;
+    }
+    for (number, hint) in (1..).zip(&part.hints).take(count) {
         let (title, text) = (&hint.title, &hint.text);
         say(format_args!(
             "Part {}, `{}`, hint {number} of {all}: {title}\n\n{text}\n",
             part.number, part.function
         ));
     }
-    if *count > all {
+    if count > all {
         say(format_args!(
             "That is all of them. `cargo xtask solution {step}` shows ours."
         ));
     }
-    let given = Vec::from_iter(given.iter().map(usize::to_string));
-    sources.set_note("hints", &given.join(" "))
+    Ok(())
 }
 
 /// Prints what differs between the sources in the step's folder and ours.

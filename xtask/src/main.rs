@@ -9,7 +9,7 @@ use xtask::exercise;
 use xtask::flags;
 use xtask::output::{fail, say};
 use xtask::run::{above_zero, run};
-use xtask::steps::{self, STEPS, Selection};
+use xtask::steps::{STEPS, Selection};
 
 /// Everything that is done with the steps.
 #[derive(Parser)]
@@ -68,7 +68,7 @@ fn main() {
     };
     let result = match Flags::parse().command {
         None => return say(Flags::command().render_help()),
-        Some(Task::List) => return steps::list(),
+        Some(Task::List) => return exercise::list(),
         Some(Task::Run { steps, speed }) => {
             let included = STEPS.iter().filter(|step| steps.includes(step.name));
             run(included, speed)

@@ -85,8 +85,8 @@ impl Selection {
     }
 }
 
-/// Prints all steps, with the section of each below its idea, so that both fit a terminal.
-pub fn list() {
+/// Prints all steps, each with what `state` says of it.
+pub fn list(state: impl Fn(&str) -> String) {
     for (number, step) in (1..).zip(&STEPS) {
         let Step {
             name,
@@ -94,9 +94,7 @@ pub fn list() {
             idea,
             ..
         } = step;
-        say(format_args!(
-            "{number}  {name:<13} {idea}\n{:17}{section}",
-            ""
-        ));
+        let line = format!("{number}  {name:<13} {idea:<44} {}", state(name));
+        say(format_args!("{}\n{:17}{section}", line.trim_end(), ""));
     }
 }

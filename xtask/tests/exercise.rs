@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::deadline;
 use xtask::exercise::blank::{self, find};
-use xtask::exercise::parts::Exercise;
+use xtask::exercise::parts::{Exercise, advice};
 use xtask::exercise::{DIGESTS, Files, digests};
 use xtask::steps::STEPS;
 
@@ -99,7 +99,7 @@ impl Room {
         );
         room.write(
             "basic/Cargo.toml",
-            "[package]\nname = \"basic\"\nedition = \"2024\"\n",
+            "[package]\nname = \"basic\"\nedition = \"2024\"\n\n[lib]\npath = \"src/lib.rs\"\n",
         );
         room.write("basic/src/lib.rs", lib);
         room.write("basic/tests/sums.rs", TESTS);
@@ -156,9 +156,12 @@ impl Room {
     }
 }
 
+/// All that was printed, but for how long something takes.
 fn text(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8(text).expect("only text is printed")
+    let text = String::from_utf8(text).expect("only text is printed");
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("  .. ")).collect()
 }
 
 fn mine() -> String {
@@ -168,9 +171,9 @@ fn mine() -> String {
 #[test]
 fn bodies_become_tasks() {
     let room = Room::new();
-    let said = room.ends(0, "exercise basic");
+    let said = room.ends(0, "exercise basic --all");
     assert!(
-        said.contains("part 1: `add` in basic/src/lib.rs:8\n"),
+        said.contains("part 1 of 2: `add` in basic/src/lib.rs:8\n"),
         "{said}"
     );
     insta::assert_snapshot!(room.lib(), @r#"
@@ -205,7 +208,7 @@ fn bodies_become_tasks() {
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn an_exercise_compiles_without_warnings() {
     let room = Room::new();
-    room.ends(0, "exercise basic");
+    room.ends(0, "exercise basic --all");
     let mut check = Command::new(env!("CARGO"));
     check.args(["check", "--quiet"]).current_dir(room.0.path());
     assert_eq!(
@@ -265,23 +268,63 @@ fn what_is_replaced_is_kept() {
     }
 }
 
+/// Without git nothing knows ours, so what was there takes their place.
 #[test]
-fn a_step_that_was_changed_before_its_first_exercise_is_left_alone() {
+fn what_was_changed_before_the_first_exercise_is_kept() {
     let room = Room::new();
     room.write("basic/src/lib.rs", &mine());
-    for command in [
-        "exercise basic",
-        "exercise basic --force",
-        "reset basic",
-        "solution basic",
-    ] {
+    for command in ["reset basic", "solution basic"] {
         let said = room.ends(1, command);
         assert!(
-            said.contains("basic/src was changed before its first exercise"),
+            said.contains("ours are not known: basic/src was changed"),
             "{said}"
         );
         assert_eq!(room.lib(), mine());
     }
+    let said = room.ends(0, "exercise basic");
+    assert!(said.contains("what was there counts as ours"), "{said}");
+    assert!(
+        room.lib().contains("todo!(\"part 1: add\")"),
+        "{}",
+        room.lib()
+    );
+    assert_eq!(Vec::from_iter(room.attempts().into_values()), [mine()]);
+    room.ends(0, "reset basic");
+    assert_eq!(room.lib(), mine());
+
+    // An exercise whose ours are lost is not taken for ours.
+    room.ends(0, "exercise basic --force");
+    let unsolved = room.lib();
+    fs::remove_dir_all(room.path(".attempts")).expect("it is ours");
+    for command in ["exercise basic", "exercise basic --force", "reset basic"] {
+        let said = room.ends(1, command);
+        assert!(said.contains("copy basic/src from a fresh copy"), "{said}");
+        assert_eq!(room.lib(), unsolved);
+    }
+}
+
+/// With git, ours are those of the last commit.
+#[test]
+fn git_knows_ours() {
+    let room = Room::new();
+    let git = |arguments: &str| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=x", "-c", "user.email=x@x"])
+            .args(arguments.split(' '));
+        let status = git
+            .current_dir(room.0.path())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("there is git").success(), "{arguments}");
+    };
+    git("init --quiet");
+    git("add basic");
+    git("commit --quiet -m x");
+    room.write("basic/src/lib.rs", &mine());
+    room.ends(0, "exercise basic");
+    assert_eq!(Vec::from_iter(room.attempts().into_values()), [mine()]);
+    room.ends(0, "reset basic");
+    assert_eq!(room.lib(), LIB);
 }
 
 #[test]
@@ -479,14 +522,18 @@ fn output_that_is_not_read_stops_nothing() {
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn a_check_says_what_holds_and_what_is_next() {
     let room = Room::new();
-    assert!(room.ends(2, "check").contains("no exercise is under way"));
-    room.ends(0, "exercise basic");
+    for command in ["check", "hint", "solution", "reset"] {
+        assert!(room.ends(2, command).contains("no exercise is under way"));
+    }
+    room.ends(0, "exercise basic --all");
     insta::assert_snapshot!(sorted(&room.ends(1, "check")), @r"
     basic: a fixed pool on one shared channel
       … one and one are two
       … twice two is four
 
     0 of 2 properties hold.
+    1 cannot be judged before part 1 is written.
+    1 cannot be judged before part 2 is written.
     Next: part 1, `add` in basic/src/lib.rs:8. When stuck: `cargo xtask hint basic`.
 
     0 of 8 steps solved; under way: basic (0 of 2).
@@ -510,7 +557,7 @@ fn a_check_says_what_holds_and_what_is_next() {
            right: 4
 
     0 of 2 properties hold.
-    Next: `cargo test -p basic one_and_one_are_two`. When stuck: `cargo xtask hint basic`.
+    Next: `cargo xtask check basic one_and_one_are_two`. When stuck: `cargo xtask hint basic`.
 
     0 of 8 steps solved; under way: basic (0 of 2).
     ");
@@ -558,25 +605,225 @@ fn sorted(report: &str) -> String {
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn parts_are_solved_one_after_the_other() {
     let room = Room::new();
-    room.ends(0, "exercise basic --part 1");
-    room.write("basic/src/lib.rs", &mine());
+    room.ends(0, "exercise basic");
+    let lib = room.lib();
+    assert!(
+        lib.contains("part 1: add") && !lib.contains("part 2: sum"),
+        "{lib}"
+    );
+    let said = room.ends(1, "check");
+    assert!(
+        said.contains("2 cannot be judged before part 1 is written."),
+        "{said}"
+    );
+
+    let first = lib.replace(
+        "todo!(\"part 1: add\")",
+        "one + other // mine, and no todo!()",
+    );
+    room.write("basic/src/lib.rs", &first);
     let said = room.ends(0, "check");
     assert!(
-        said.contains("then `cargo xtask exercise basic --part 2`."),
+        said.contains("Next: part 2, `cargo xtask exercise basic`."),
         "{said}"
     );
     assert!(
         said.contains("0 of 8 steps solved; under way: basic (part 1 solved)."),
         "{said}"
     );
-    room.ends(0, "exercise basic --part 2");
-    assert!(room.attempts().values().any(|lib| *lib == mine()));
-    room.write("basic/src/lib.rs", &mine());
+
+    // What is solved stays.
+    room.ends(0, "exercise basic");
+    assert!(room.attempts().values().any(|lib| *lib == first));
+    let lib = room.lib();
+    assert!(
+        lib.contains("// mine") && lib.contains("part 2: sum"),
+        "{lib}"
+    );
+    room.write(
+        "basic/src/lib.rs",
+        &lib.replace("todo!(\"part 2: sum\")", "add(self.0, self.0)"),
+    );
     let said = room.ends(0, "check");
     assert!(
-        said.contains("then `cargo xtask exercise waitgroup`."),
+        said.contains("then `cargo xtask exercise waitgroup`.")
+            && said.contains("1 of 8 steps solved: basic."),
         "{said}"
     );
+    let list = room.ends(0, "list");
+    assert!(
+        list.starts_with("1  basic         a fixed pool on one shared channel           solved\n"),
+        "{list}"
+    );
+
+    // Whoever begins with the last part has not solved the step.
+    room.ends(0, "exercise basic --part 2");
+    assert!(!room.lib().contains("// mine"), "the others are ours");
+    room.write("basic/src/lib.rs", &mine());
+    let said = room.ends(0, "check");
+    assert!(said.contains("under way: basic (part 2 solved)."), "{said}");
+}
+
+/// As `git restore` brings them back.
+#[test]
+#[ignore = "builds a workspace; .ci/run runs it"]
+fn our_sources_are_no_solution() {
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    room.write("basic/src/lib.rs", LIB);
+    let said = room.ends(0, "check basic");
+    assert!(
+        said.contains(
+            "2 of 2 properties hold.\nThese are our sources: nothing of yours is judged.\n"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("0 of 8 steps solved; under way: basic (begun)."),
+        "{said}"
+    );
+}
+
+/// As `cp -p` or an archive brings it back.
+#[test]
+#[ignore = "builds a workspace; .ci/run runs it"]
+fn a_file_that_comes_back_with_its_old_time_is_checked() {
+    let room = Room::new();
+    let wrong = LIB.replace("Wrapping(other)", "Wrapping(other + 1)");
+    room.ends(0, "check basic");
+    room.write("basic/src/lib.rs", &wrong);
+    let file = || {
+        fs::File::options()
+            .append(true)
+            .open(room.path("basic/src/lib.rs"))
+            .expect("it is there")
+    };
+    let time = file()
+        .metadata()
+        .expect("it is there")
+        .modified()
+        .expect("it is known");
+    room.ends(1, "check basic");
+    room.write("basic/src/lib.rs", LIB);
+    room.ends(0, "check basic");
+    room.write("basic/src/lib.rs", &wrong);
+    file().set_modified(time).expect("it is ours");
+    room.ends(1, "check basic");
+    // Also if cargo has built another one meanwhile.
+    room.write("basic/src/lib.rs", LIB);
+    let mut test = Command::new(env!("CARGO"));
+    let test = test
+        .args(["test", "--quiet", "--no-run"])
+        .current_dir(room.0.path());
+    assert!(test.status().expect("there is a cargo").success());
+    room.write("basic/src/lib.rs", &wrong);
+    file().set_modified(time).expect("it is ours");
+    room.ends(1, "check basic");
+}
+
+#[test]
+#[ignore = "builds a workspace; .ci/run runs it"]
+fn one_property_is_checked_by_its_name() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --all");
+    room.write(
+        "basic/src/lib.rs",
+        &LIB.replace("Wrapping(other)", "Wrapping(other + 1)"),
+    );
+    let said = room.ends(1, "check basic twice_two_is_four");
+    assert!(
+        said.contains("✗ twice two is four") && said.contains("0 of 1 properties hold."),
+        "{said}"
+    );
+    assert!(!said.contains("one and one"), "{said}");
+    let said = room.ends(1, "check basic nothing");
+    assert!(
+        said.contains("xtask: basic has no property `nothing`"),
+        "{said}"
+    );
+    assert!(
+        room.ends(0, "list").contains(" begun\n"),
+        "one property is no verdict"
+    );
+}
+
+/// What tells most comes first: a line of the step itself, then a property that has advice.
+#[test]
+#[ignore = "builds a workspace; .ci/run runs it"]
+fn next_is_what_tells_most() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --all");
+    room.write(
+        "basic/tests/binary.rs",
+        "#[test]\nfn a_program() {\n    assert_eq!(basic::add(1, 1), 2);\n}\n",
+    );
+    let check = |lib: &str| {
+        room.write("basic/src/lib.rs", lib);
+        room.ends(1, "check")
+    };
+    let said = check(&LIB.replace("Wrapping(other)", "Wrapping(other + 1)"));
+    assert!(
+        said.contains("Next: `cargo xtask check basic one_and_one_are_two`."),
+        "{said}"
+    );
+
+    let panic = "let lock = std::sync::Mutex::new(());
+    _ = std::thread::scope(|scope| scope.spawn(|| {
+        let _guard = lock.lock();
+        let numbers = [1, 2];
+        numbers[one as usize + 1]
+    }).join());
+    drop(lock.lock().unwrap());
+    (Wrapping(one) + Wrapping(other)).0";
+    let said = check(&LIB.replace("(Wrapping(one) + Wrapping(other)).0", panic));
+    assert!(
+        said.contains("index out of bounds: the len is 2 but the index is 2"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("PoisonError") && !said.contains("Is it added at all?"),
+        "{said}"
+    );
+}
+
+/// Each with words of its own, and a panic of the step before it is the cause.
+#[test]
+#[ignore = "builds a workspace; .ci/run runs it"]
+fn what_never_ends_waits_or_computes() {
+    let room = Room::new();
+    room.ends(0, "exercise basic --all");
+    let check = |sum: &str| {
+        room.write("basic/src/lib.rs", &LIB.replace("add(self.0, self.0)", sum));
+        room.ends(1, "check basic --limit 1")
+    };
+    let waits = check("loop { std::thread::sleep(std::time::Duration::MAX) }");
+    assert!(
+        waits.contains("What never ends waits for something."),
+        "{waits}"
+    );
+    let panics = check(
+        "_ = std::thread::spawn(move || 1 / (self.0 - self.0)).join(); std::thread::park(); 0",
+    );
+    assert!(
+        panics.contains("attempt to divide by zero\n      and then it never ends"),
+        "{panics}"
+    );
+    assert!(!panics.contains("What never ends"), "{panics}");
+    if cfg!(target_os = "linux") {
+        assert!(
+            waits.contains("never ends: it waits; stopped after 1 s"),
+            "{waits}"
+        );
+        let computes = check("loop {}");
+        assert!(
+            computes.contains("never ends: it computes; stopped after 1 s"),
+            "{computes}"
+        );
+        assert!(
+            computes.contains("does not wait: it computes"),
+            "{computes}"
+        );
+    }
 }
 
 #[test]
@@ -600,9 +847,11 @@ fn this_step_keeps_to_it() {
     room.write("xtask/lab/tests/conformance.rs", shared);
     let said = room.ends(0, "check basic");
     assert!(
-        said.contains("✓ this step keeps to it\n\n3 of 3 properties hold.\nNext"),
+        said.contains("✓ this step keeps to it\n\n3 of 3 properties hold.\nThese are our sources"),
         "{said}"
     );
+    room.ends(0, "check basic this_step_keeps_to_it");
+    room.ends(0, "check basic this_step_keeps_to_it twice_two_is_four");
 
     let wrong = LIB.replace(
         "Wrapping(other)",
@@ -618,32 +867,13 @@ fn this_step_keeps_to_it() {
 
     room.write("basic/src/lib.rs", LIB);
     room.write("xtask/lab/src/lib.rs", "another step does not compile");
-    let said = room.ends(0, "check basic");
+    let said = room.ends(1, "check basic");
     assert!(
-        said.contains("2 of 2 properties hold.\nThose that all steps share were left out"),
+        said.contains("lab does not compile, and these tests are built with all steps")
+            && said.contains("2 of 3 properties hold."),
         "{said}"
     );
-}
-
-#[test]
-#[ignore = "builds a workspace; .ci/run runs it"]
-fn a_test_that_never_ends_is_stopped() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
-    let endless = "loop { std::thread::sleep(std::time::Duration::MAX) }";
-    room.write(
-        "basic/src/lib.rs",
-        &LIB.replace("add(self.0, self.0)", endless),
-    );
-    let said = room.ends(1, "check basic --limit 1");
-    assert!(
-        said.contains("∞ twice two is four\n      never ends: stopped after 1 s"),
-        "{said}"
-    );
-    assert!(
-        said.contains("1 of 2 properties hold.\nWhat never ends waits for something."),
-        "{said}"
-    );
+    assert!(said.contains("Next: `cargo xtask check lab`"), "{said}");
 }
 
 /// The test that never ends holds a lock, which the system lets go once its process has ended.
@@ -692,13 +922,58 @@ fn hints_come_one_at_a_time() {
         (2, "one + other\n```\n\n"),
         (2, "shows ours.\n"),
     ] {
-        let said = room.ends(0, "hint basic");
+        let said = room.ends(0, "hint");
         assert_eq!(
             said.matches("Part 1, `add`, hint ").count(),
             count,
             "{said}"
         );
         assert!(said.ends_with(last), "{said}");
+    }
+}
+
+/// A file is in the place of the folder, as a read-only folder stops no administrator.
+#[test]
+fn without_a_place_for_attempts_hints_are_given_and_the_rest_says_what_to_do() {
+    let room = Room::new();
+    room.write(".attempts", "");
+    let said = room.ends(0, "hint basic");
+    assert!(
+        said.contains("hint 2 of 2"),
+        "what cannot be noted is given at once: {said}"
+    );
+    let said = room.ends(1, "exercise basic");
+    assert!(
+        said.contains(".attempts: make that a folder that can be written to"),
+        "{said}"
+    );
+    assert_eq!(room.lib(), LIB);
+}
+
+/// Cargo loads a workspace in which a file is missing whose place the manifest names.
+#[test]
+fn a_library_that_was_moved_away_is_put_back() {
+    for step in STEPS {
+        let manifest = fs::read_to_string(root().join(step.name).join("Cargo.toml"));
+        let manifest = manifest.expect("a step has it");
+        for path in ["path = \"src/lib.rs\"", "path = \"src/main.rs\""] {
+            assert!(manifest.contains(path), "{}: {path}", step.name);
+        }
+    }
+    let room = Room::new();
+    room.ends(0, "exercise basic");
+    fs::rename(room.path("basic/src"), room.path("away")).expect("it is ours");
+    room.ends(0, "hint");
+    room.ends(0, "reset");
+    assert_eq!(room.lib(), LIB);
+}
+
+#[test]
+fn a_limit_is_at_most_a_day() {
+    let room = Room::new();
+    for limit in ["0", "86401", "18446744073709551615"] {
+        let said = room.ends(2, &format!("check basic --limit {limit}"));
+        assert!(said.contains("is not in 1..=86400"), "{said}");
     }
 }
 
@@ -728,7 +1003,8 @@ fn a_check_is_repeated_whenever_a_file_is_saved() {
     let room = Room::new();
     room.ends(0, "exercise basic");
     let mut watch = room.xtask("check --watch --limit 1000");
-    let watch = Watch::start(watch.stdout(Stdio::piped()).stderr(Stdio::null()));
+    let watch = watch.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut watch = Watch::start(watch.stderr(Stdio::null()));
     watch.wait_for("0 of 2 properties hold.");
     watch.wait_for("Ctrl-C");
     room.write("basic/src/new.rs", &mine());
@@ -736,6 +1012,15 @@ fn a_check_is_repeated_whenever_a_file_is_saved() {
         .expect("they are ours");
     watch.wait_for("2 of 2 properties hold.");
     watch.wait_for("Ctrl-C");
+    watch.says("l\n");
+    watch.wait_for("1  basic");
+    watch.says("h\n");
+    watch.wait_for("Part 1, `add`, hint 1 of 2");
+    watch.says("x\n");
+    watch.wait_for("`x` is none of h, n, l and q");
+    watch.says("n\n");
+    watch.wait_for("part 2 of 2");
+    watch.wait_for("1 cannot be judged before part 2 is written.");
     room.write("basic/src/lib.rs", "not Rust");
     watch.wait_for("It does not compile yet.");
     room.write(
@@ -745,6 +1030,8 @@ fn a_check_is_repeated_whenever_a_file_is_saved() {
     watch.wait_for("✓ one and one are two");
     room.write("basic/src/lib.rs", LIB); // it does not wait for the end of the other
     watch.wait_for("2 of 2 properties hold.");
+    watch.says("q\n");
+    assert_eq!(watch.child.wait().expect("it ends").code(), Some(0));
 }
 
 /// A program that runs until this is dropped.
@@ -782,6 +1069,11 @@ impl Watch {
     fn id(&self) -> nix::unistd::Pid {
         let id = i32::try_from(self.child.id());
         nix::unistd::Pid::from_raw(id.expect("it is a number"))
+    }
+
+    fn says(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it is piped");
+        stdin.write_all(line.as_bytes()).expect("it reads");
     }
 
     fn wait_for(&self, text: &str) {
@@ -877,7 +1169,8 @@ fn every_exercise_fits_its_step() {
             );
             assert!(part.hints.len() >= 2, "{what}: at least two hints");
         }
-        let tests = files(&folder.join("tests"));
+        let mut tests = files(&folder.join("tests"));
+        tests.extend(files(&root().join("xtask/lab/tests")));
         let is_there = |name: &String| {
             let head = format!("fn {name}(");
             tests
@@ -888,6 +1181,23 @@ fn every_exercise_fits_its_step() {
             assert!(is_there(property), "{}: no test {property}", step.name);
         }
     }
+}
+
+#[test]
+fn every_property_that_all_steps_share_has_advice() {
+    let shared = advice(include_str!("../src/exercise/shared.md")).expect("it has a list");
+    let tests = files(&root().join("xtask/lab/tests"));
+    let tests = tests
+        .iter()
+        .filter(|(path, _)| path.contains("conformance"));
+    let tests = tests.map(|(_, file)| String::from_utf8_lossy(file).into_owned());
+    let tests = String::from_iter(tests);
+    let tests = tests.split("#[test]\nfn ").skip(1);
+    let mut tests = Vec::from_iter(tests.filter_map(|test| test.split('(').next()));
+    let mut advised = Vec::from_iter(shared.iter().map(|(name, _)| name.as_str()));
+    tests.sort_unstable();
+    advised.sort_unstable();
+    assert_eq!(tests, advised);
 }
 
 fn files(folder: &Path) -> Files {

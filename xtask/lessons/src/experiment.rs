@@ -288,9 +288,9 @@ impl Laboratory {
             Claim::Fails(test) | Claim::Refused(test) => {
                 let tests = self.check(step, Some(test))?;
                 let is_so = |test: &Property| match test.outcome {
-                    Outcome::Fails(_) => true,
-                    Outcome::NeverEnds => matches!(claim, Claim::Refused(_)),
-                    Outcome::Holds | Outcome::NotWritten => false,
+                    Outcome::Fails(_) | Outcome::Panics(_) => true,
+                    Outcome::NeverEnds { .. } => matches!(claim, Claim::Refused(_)),
+                    Outcome::Holds | Outcome::NotWritten(_) | Outcome::LeftOut(_) => false,
                 };
                 match tests.iter().any(is_so) {
                     true => Ok(()),
@@ -341,16 +341,13 @@ impl Laboratory {
     fn check(&self, step: &str, only: Option<&String>) -> Result<Vec<Property>, String> {
         let usual = Check::new(&self.copy.root, step);
         let check = Check {
-            only: only.cloned(),
+            only: only.cloned().into_iter().collect(),
             limit: only.map_or(usual.limit, |_| self.never_ends),
             target: self.copy.target.clone(),
             compiler_prints: false,
             ..usual
         };
         match check.run(|_| ControlFlow::Continue(())) {
-            Ok(Verdict::Checked(properties)) if properties.is_empty() => {
-                Err(format!("{step} has no such test"))
-            }
             Ok(Verdict::Checked(properties)) => Ok(properties),
             Ok(Verdict::DoesNotCompile(words)) => Err(does_not_compile(&words)),
             Ok(Verdict::Interrupted) => Err("it was interrupted".into()),

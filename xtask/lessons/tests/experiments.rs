@@ -148,14 +148,14 @@ fn what_is_claimed_of_the_tests_is_compared_with_what_they_do() {
         (
             "diff fails two_becomes_four",
             ENDLESS,
-            Err("the test does not fail: NeverEnds"),
+            Err("the test does not fail: NeverEnds { spins: Some(true) }"),
         ),
         (
             "diff fails two_becomes_four",
             MISTYPED,
             Err("it does not compile:"),
         ),
-        ("diff fails two", WRONG, Err("basic has no such test")),
+        ("diff fails two", WRONG, Err("basic has no property `two`")),
         ("diff refused two_becomes_four", WRONG, Ok(())),
         ("diff refused two_becomes_four", ENDLESS, Ok(())),
         (

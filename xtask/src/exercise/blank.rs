@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Spacing, TokenStream, TokenTree};
 
 use super::parts::Part;
 use super::sources::Files;
@@ -58,7 +58,24 @@ pub fn blank<'a>(files: &Files, parts: impl Iterator<Item = &'a Part>) -> Result
 pub fn is_blank(files: &Files, part: &Part) -> Option<Place> {
     let place = find(files, &part.function).ok()?;
     let text = text(&files[&place.path]).ok()?;
-    text[place.body.clone()].contains("todo!(").then_some(place)
+    let body: TokenStream = text[place.body.clone()].parse().ok()?;
+    has_todo(body).then_some(place)
+}
+
+/// Whether a `todo!` is among these tokens. Comments and texts are none.
+fn has_todo(tokens: TokenStream) -> bool {
+    let mut before = String::new();
+    tokens.into_iter().any(|token| {
+        let is_todo = match &token {
+            TokenTree::Group(group) => has_todo(group.stream()),
+            TokenTree::Punct(punct) => {
+                before == "todo" && punct.as_char() == '!' && punct.spacing() == Spacing::Alone
+            }
+            _ => false,
+        };
+        before = token.to_string();
+        is_todo
+    })
 }
 
 /// Finds the function of this name, or this `Type::name`, in all the files.
@@ -209,6 +226,22 @@ impl Second {
         let first = body("First::one").expect("there is one");
         assert!(first.ends_with("/* } */\n    "), "{first}");
         assert_eq!(body("Second::one").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_todo_in_a_comment_or_a_text_is_none() {
+        for (body, is_todo) in [
+            ("todo!(\"part 1\")", true),
+            ("if true { [todo!()] }", true),
+            ("// todo!()\n/* todo!() */ \"todo!()\"", false),
+            ("let todo = 1; todo != 1", false),
+        ] {
+            assert_eq!(
+                has_todo(body.parse().expect("these are tokens")),
+                is_todo,
+                "{body}"
+            );
+        }
     }
 
     #[test]

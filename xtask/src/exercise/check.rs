@@ -1,21 +1,26 @@
 //! Checking a step: builds its tests and runs each of them with a deadline.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Deserializer, Value};
 
+use super::sources::{Sources, digest};
 use crate::cargo::cargo;
-use crate::deadline;
+use crate::deadline::{self, Finished};
+use crate::files::plain_files;
+use crate::output::patiently;
 
 /// What to check, and how.
 #[derive(Clone, Debug)]
@@ -24,10 +29,10 @@ pub struct Check {
     pub root: PathBuf,
     /// The step's name.
     pub step: String,
-    /// How long a test may take.
+    /// How long a test may take, in its own time.
     pub limit: Duration,
-    /// The name of the only property to check, if not all.
-    pub only: Option<String>,
+    /// The names of the only properties to check; all if there are none.
+    pub only: Vec<String>,
     /// Where cargo builds, if not in its usual place.
     pub target: Option<PathBuf>,
     /// Whether the compiler prints to standard error. Otherwise [`Verdict::DoesNotCompile`] has its words.
@@ -43,6 +48,8 @@ pub struct Property {
     pub file: String,
     /// What came of it.
     pub outcome: Outcome,
+    /// Whether other programs used the processors for more than half of its time.
+    pub starved: bool,
 }
 
 /// What came of a test.
@@ -50,12 +57,19 @@ pub struct Property {
 pub enum Outcome {
     /// It passed.
     Holds,
-    /// It met a `todo!()`.
-    NotWritten,
+    /// It met the `todo!()` of this part.
+    NotWritten(usize),
     /// It failed, with this message.
     Fails(String),
+    /// A line of the step itself panicked: where, and with which message. The test failed, or never ended.
+    Panics(String),
     /// It was still running at its deadline.
-    NeverEnds,
+    NeverEnds {
+        /// Whether it computed and did not wait, where the system tells.
+        spins: Option<bool>,
+    },
+    /// It could not be built, because this package does not compile.
+    LeftOut(String),
 }
 
 /// What a check finds.
@@ -94,6 +108,9 @@ pub const SHARED_TESTS: [&str; 4] = ["--package", "lab", "--test", "conformance*
 /// How often a check asks whether to go on.
 const TICK: Duration = Duration::from_millis(50);
 
+/// A test that ends sooner than this says nothing of how busy the computer is.
+const STARVED: Duration = Duration::from_secs(1);
+
 /// A test that runs for longer than this is probably waiting, so others may run beside it.
 const BUSY: Duration = Duration::from_millis(500);
 
@@ -104,7 +121,7 @@ impl Check {
             root: root.into(),
             step: step.into(),
             limit: Duration::from_secs(10),
-            only: None,
+            only: Vec::new(),
             target: None,
             compiler_prints: true,
         }
@@ -116,32 +133,101 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// If cargo or a test cannot be run.
+    /// If cargo or a test cannot be run, or no test has one of the names.
     pub fn run(
         &self,
         mut progress: impl FnMut(Option<&Property>) -> ControlFlow<()>,
     ) -> Result<Verdict, Box<dyn Error>> {
-        let tests = match self.build(&["--package", &self.step], self.compiler_prints)? {
+        if self.target.is_none() {
+            self.touch_what_came_back()?;
+        }
+        let what = format!("{} and its tests", self.step);
+        let tests = match self.build(&["--package", &self.step], &what, self.compiler_prints)? {
             Ok(tests) => tests,
             Err(words) => return Ok(Verdict::DoesNotCompile(words)),
         };
         let Some(mut known) = self.test(&tests, &mut progress)? else {
             return Ok(Verdict::Interrupted);
         };
-        let all_hold = known.iter().all(Property::holds);
-        let is_found = self.only.is_some() && !known.is_empty();
-        if all_hold && !is_found && self.root.join(SHARED).exists() {
-            // It does not compile if another step does not, and then says nothing of this one.
-            if self.compiler_prints {
-                _ = writeln!(io::stderr(), "Now what all steps share.");
+        let is_unknown = |known: &[Property], only: &String| {
+            !known.iter().any(|property| property.name == *only)
+        };
+        let go_on = match self.only.is_empty() {
+            true => known.iter().all(Property::holds),
+            false => self.only.iter().any(|only| is_unknown(&known, only)),
+        };
+        if go_on && self.root.join(SHARED).exists() {
+            let what = "the tests that all steps share";
+            if self.compiler_prints && self.only.is_empty() {
+                _ = writeln!(
+                    io::stderr(),
+                    "All of these hold. Next, {what} are built and run."
+                );
             }
-            let tests = self.build(&SHARED_TESTS, false)?;
-            let Some(shared) = self.test(&tests.unwrap_or_default(), &mut progress)? else {
+            let tests = match self.build(&SHARED_TESTS, what, false)? {
+                Ok(tests) => tests,
+                Err(words) => {
+                    // Another step does not compile, which says nothing of this one.
+                    let (_, package) = words.split_once("could not compile `").unwrap_or_default();
+                    let package = package.split('`').next().unwrap_or_default().into();
+                    known.push(Property {
+                        name: "what_all_steps_share".into(),
+                        file: "conformance".into(),
+                        outcome: Outcome::LeftOut(package),
+                        starved: false,
+                    });
+                    _ = progress(known.last());
+                    return Ok(Verdict::Checked(known));
+                }
+            };
+            let Some(shared) = self.test(&tests, &mut progress)? else {
                 return Ok(Verdict::Interrupted);
             };
             known.extend(shared);
         }
-        Ok(Verdict::Checked(known))
+        match self.only.iter().find(|only| is_unknown(&known, only)) {
+            Some(name) => Err(format!("{} has no property `{name}`", self.step).into()),
+            None => Ok(Verdict::Checked(known)),
+        }
+    }
+
+    /// Gives files that cargo would take for unchanged a new time. Cargo compares the time of a file with that of the last build,
+    /// and a file that was copied back has an old one.
+    ///
+    /// # Errors
+    ///
+    /// If the sources cannot be read.
+    pub fn touch_what_came_back(&self) -> Result<(), Box<dyn Error>> {
+        let sources = Sources::read(&self.root, &self.step)?;
+        let (known, folder) = (sources.note("built"), self.root.join(&self.step));
+        let state = || -> io::Result<Vec<(String, String)>> {
+            #[cfg(unix)]
+            use std::os::unix::fs::MetadataExt;
+            let files = plain_files(&folder, "src")?.into_iter();
+            let files = files.map(|(path, data)| {
+                let content = sources.theirs.get(&path).map(|file| digest(file));
+                #[cfg(unix)] // no program can set this time
+                let changed = (data.ctime(), data.ctime_nsec());
+                #[cfg(not(unix))]
+                let changed = data.created().ok();
+                let state = format!("{path} {content:?} {:?} {changed:?}", data.modified());
+                (path, state)
+            });
+            Ok(files.collect())
+        };
+        let mut is_known = true;
+        for (path, state) in state()? {
+            if !known.lines().any(|line| line == state) {
+                is_known = false;
+                let file = File::options().append(true).open(folder.join(path));
+                _ = file.and_then(|file| file.set_modified(SystemTime::now())); // or it is read-only, and stays as it is
+            }
+        }
+        if !is_known {
+            let lines = state()?.into_iter().map(|(_, state)| state + "\n");
+            _ = sources.set_note("built", &String::from_iter(lines)); // or everything is built each time
+        }
+        Ok(())
     }
 
     /// Runs the tests, a few at once. `None` if that was broken off.
@@ -155,16 +241,16 @@ impl Check {
         let mut known = BTreeMap::new();
         let (done, results) = mpsc::channel();
         let stop = &AtomicBool::new(false);
-        thread::scope(|scope| {
+        let outcome: Result<_, Box<dyn Error>> = thread::scope(|scope| {
             let outcome = loop {
                 if known.len() == tests.len() {
-                    break Ok(Some(known.into_values().collect()));
+                    break Ok(true);
                 }
                 let mut latest = None;
                 let is_busy = |start: &&Instant| start.elapsed() < BUSY;
                 if started < tests.len() && running.values().filter(is_busy).count() < at_once {
                     let test = &tests[started];
-                    let command = self.command(test, &["--exact", &test.path, "--nocapture"]);
+                    let command = self.test_command(test);
                     let (number, done) = (started, done.clone());
                     scope.spawn(move || {
                         let finished = deadline::run_unless(stop, command, self.limit);
@@ -174,56 +260,70 @@ impl Check {
                     started += 1;
                 } else if let Ok((number, finished)) = results.recv_timeout(TICK) {
                     running.remove(&number);
-                    let outcome = match finished {
-                        Ok(finished) => outcome(&finished),
+                    let finished = match finished {
+                        Ok(finished) => finished,
                         Err(error) => break Err(error.into()),
                     };
-                    let (name, file) = (tests[number].name().into(), tests[number].file.clone());
-                    let property = Property {
-                        name,
-                        file,
-                        outcome,
-                    };
-                    latest = Some(&*known.entry(number).or_insert(property));
+                    let property = self.property(&tests[number], &finished);
+                    latest = Some(&*known.entry(number).or_insert(property))
+                        .filter(|new| !new.is_doubtful());
                 }
                 if progress(latest).is_break() {
-                    break Ok(None);
+                    break Ok(false);
                 }
             };
             stop.store(true, Relaxed); // ends the tests that still run
             outcome
-        })
+        });
+        if !outcome? {
+            return Ok(None);
+        }
+        // The first of those runs once more, alone. If it never ends then, either, all are believed.
+        let mut is_sure = false;
+        for (&number, property) in known.iter_mut().filter(|(_, known)| known.is_doubtful()) {
+            if !is_sure {
+                let again = deadline::run(self.test_command(&tests[number]), self.limit * 3)?;
+                *property = self.property(&tests[number], &again);
+                is_sure = property.is_doubtful();
+            }
+            if progress(Some(property)).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(known.into_values().collect()))
     }
 
     /// Builds some tests. Gives those that are to be run, or what the compiler said.
-    fn build(&self, which: &[&str], print: bool) -> Result<Built, Box<dyn Error>> {
+    fn build(&self, which: &[&str], what: &str, print: bool) -> Result<Built, Box<dyn Error>> {
         let mut build = cargo();
         build.args(["test", "--no-run", "--quiet"]).args(which);
         build.arg("--message-format=json-render-diagnostics");
         if let Some(target) = &self.target {
             build.arg("--target-dir").arg(target);
         }
-        let stderr = if print {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        };
-        let output = build.current_dir(&self.root).stderr(stderr).output()?;
+        if print && io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none() {
+            build.env("CARGO_TERM_COLOR", "always"); // what it prints into a pipe comes to a terminal
+        }
+        let what = format!("{what} are being built");
+        let output = patiently(&what, || build.current_dir(&self.root).output())?;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        if print {
+            _ = io::stderr().write_all(words.as_bytes());
+        }
         if !output.status.success() {
-            return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
+            return Ok(Err(words));
         }
         let mut tests = Vec::new();
         for message in Deserializer::from_slice(&output.stdout).into_iter::<Value>() {
             let message = message?;
-            let is_test = message["profile"]["test"] == true;
-            let (Some(program), true) = (message["executable"].as_str(), is_test) else {
-                continue;
-            };
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            if message["profile"]["test"] != true || message["executable"].is_null() {
+                continue;
+            }
             let manifest = PathBuf::from(text(&message["manifest_path"]));
             let mut test = Test {
                 file: text(&message["target"]["name"]),
-                program: program.into(),
+                program: text(&message["executable"]).into(),
                 folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
                 path: String::new(),
             };
@@ -231,12 +331,16 @@ impl Check {
             let list = deadline::run(list, self.limit)?.output;
             for path in list.lines().filter_map(|line| line.strip_suffix(": test")) {
                 test.path = path.into();
-                if self.only.as_deref().is_none_or(|only| test.name() == only) {
+                if self.only.is_empty() || self.only.iter().any(|only| test.name() == only) {
                     tests.push(test.clone());
                 }
             }
         }
         Ok(Ok(tests))
+    }
+
+    fn test_command(&self, test: &Test) -> Command {
+        self.command(test, &["--exact", &test.path, "--nocapture"])
     }
 
     /// The test's program, as `cargo test` would run it.
@@ -249,6 +353,47 @@ impl Check {
         command.env("RUST_BACKTRACE", "0");
         command
     }
+
+    /// What came of a test.
+    fn property(&self, test: &Test, finished: &Finished) -> Property {
+        let panics = panics(&finished.output);
+        let told = Vec::from_iter(panics.iter().filter(|panic| !panic.is_second_hand()));
+        let source = format!("{}/src/", self.step);
+        let own = told
+            .iter()
+            .find(|panic| panic.message.replace('\\', "/").starts_with(&source));
+        let of_test = told
+            .iter()
+            .find(|panic| panic.thread == test.path || panic.is_assertion());
+        let first = of_test.or(told.first()).map(|panic| &panic.message);
+        let first = first.or(panics.last().map(|panic| &panic.message));
+
+        let outcome = if let Some(part) = panics.iter().filter_map(Panic::part).max() {
+            Outcome::NotWritten(part) // even if it passed: some tests expect a panic
+        } else if finished.succeeded() {
+            Outcome::Holds
+        } else if let Some(panic) = own {
+            let end = if finished.status.is_none() {
+                "\nand then it never ends"
+            } else {
+                ""
+            };
+            Outcome::Panics(panic.message.clone() + end)
+        } else if finished.status.is_none() {
+            let spins = finished.computed.map(|time| time > finished.own_time / 2);
+            Outcome::NeverEnds { spins }
+        } else if let Some(difference) = snapshot(&finished.output) {
+            Outcome::Fails(difference)
+        } else {
+            Outcome::Fails(first.unwrap_or(&finished.output).clone())
+        };
+        Property {
+            name: test.name().into(),
+            file: test.file.clone(),
+            outcome,
+            starved: finished.time > finished.own_time * 2 && finished.time > STARVED,
+        }
+    }
 }
 
 impl Test {
@@ -257,41 +402,57 @@ impl Test {
     }
 }
 
-fn outcome(finished: &deadline::Finished) -> Outcome {
-    let messages = panics(&finished.output);
-    let is_todo = |message: &String| message.contains("not yet implemented: part ");
-    // What a scope says of its threads tells less than what they said themselves.
-    let tells = |message: &&String| !message.contains("a scoped thread panicked");
-    if messages.iter().any(is_todo) {
-        Outcome::NotWritten // even if it passed: some tests expect a panic
-    } else if finished.succeeded() {
-        Outcome::Holds
-    } else if finished.status.is_none() {
-        Outcome::NeverEnds
-    } else if let Some(difference) = snapshot(&finished.output) {
-        Outcome::Fails(difference)
-    } else {
-        let message = messages.iter().rfind(tells).or(messages.last());
-        Outcome::Fails(message.unwrap_or(&finished.output).clone())
+/// A panic, as the test's output has it.
+struct Panic<'a> {
+    /// The thread's name.
+    thread: &'a str,
+    /// The place that it is from, and below it what it says.
+    message: String,
+}
+
+impl Panic<'_> {
+    /// Whether it only says that another thread has ended or panicked.
+    fn is_second_hand(&self) -> bool {
+        [
+            "PoisonError",
+            "SendError",
+            "RecvError",
+            "Any { .. }",
+            "a scoped thread panicked",
+        ]
+        .iter()
+        .any(|text| self.message.contains(text))
+    }
+
+    fn is_assertion(&self) -> bool {
+        self.message.contains("\nassertion ")
+    }
+
+    /// The part whose `todo!()` it is.
+    fn part(&self) -> Option<usize> {
+        let (_, part) = self.message.split_once("not yet implemented: part ")?;
+        part.split(':').next()?.parse().ok()
     }
 }
 
-/// The messages of all panics in the output, each after the place that it is from.
-fn panics(output: &str) -> Vec<String> {
-    let mut messages = Vec::new();
+/// All panics in the output.
+fn panics(output: &str) -> Vec<Panic<'_>> {
+    let mut panics = Vec::new();
     let mut lines = output.lines();
     while let Some(line) = lines.next() {
-        if line.starts_with("thread '")
-            && let Some((_, place)) = line.split_once(" panicked at ")
+        if let Some(line) = line.strip_prefix("thread '")
+            && let Some((thread, place)) = line.split_once(" panicked at ")
         {
+            let thread = thread.rsplit_once('\'').map_or(thread, |(name, _id)| name);
             let ends = ["note: run with ", "thread '", "test "];
             let is_end =
                 |line: &str| line.is_empty() || ends.iter().any(|end| line.starts_with(end));
             let message = lines.by_ref().take_while(|line| !is_end(line));
-            messages.push(message.fold(place.to_owned(), |text, line| text + "\n" + line));
+            let message = message.fold(place.to_owned(), |text, line| text + "\n" + line);
+            panics.push(Panic { thread, message });
         }
     }
-    messages
+    panics
 }
 
 /// How a snapshot differs, as insta draws it.
@@ -307,6 +468,11 @@ impl Property {
     /// Whether it holds.
     pub fn holds(&self) -> bool {
         self.outcome == Outcome::Holds
+    }
+
+    /// Whether it ran out of time where the system does not tell how much of that it could use.
+    fn is_doubtful(&self) -> bool {
+        self.outcome == Outcome::NeverEnds { spins: None }
     }
 }
 

@@ -46,14 +46,7 @@ impl Exercise {
                 let form = || format!("`{}` is not `## Part {number}: `function``", section[0]);
                 exercise.parts.push(part.ok_or_else(form)?);
             } else if section[0] == "## If a check fails" {
-                exercise.advice = items(&section[1..], |line| line.strip_prefix("- "))
-                    .iter()
-                    .map(|item| {
-                        let (name, advice) = item.strip_prefix('`')?.split_once("`: ")?;
-                        Some((name.to_owned(), advice.to_owned()))
-                    })
-                    .collect::<Option<_>>()
-                    .ok_or("advice has the form `- `property`: what to look at`")?;
+                exercise.advice = advice(&section[1..].join("\n"))?;
             }
         }
         match exercise.parts.is_empty() {
@@ -68,6 +61,23 @@ impl Exercise {
         let (_, advice) = advice.find(|(name, _)| name == property)?;
         Some(advice)
     }
+}
+
+/// A list of properties, each with what to look at when it does not hold.
+///
+/// # Errors
+///
+/// If an item of the list has another form.
+pub fn advice(text: &str) -> Result<Vec<(String, String)>, String> {
+    let items = items(&Vec::from_iter(text.lines()), |line| {
+        line.strip_prefix("- ")
+    });
+    let advice = items.iter().map(|item| {
+        let (name, advice) = item.strip_prefix('`')?.split_once("`: ")?;
+        Some((name.to_owned(), advice.to_owned()))
+    });
+    let form = "advice has the form `- `property`: what to look at`";
+    advice.collect::<Option<_>>().ok_or(form.into())
 }
 
 /// The lines of each section, from its heading on. A `## ` inside a code block is no heading.

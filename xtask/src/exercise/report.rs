@@ -2,40 +2,49 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufRead, IsTerminal};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anstyle::AnsiColor;
 
 use super::blank::{Place, is_blank, wrap};
-use super::check::{Check, Outcome, Property, SHARED, Verdict};
+use super::check::{Check, Outcome, Property, Verdict};
 use super::compare::paint;
-use super::parts::{Exercise, Part};
+use super::parts::{Exercise, Part, advice};
 use super::sources::Sources;
 use crate::deadline;
-use crate::output::{refusal, say};
+use crate::files::plain_files;
+use crate::output::{Progress, refusal, say};
 use crate::steps::STEPS;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// How many lines of a test's message are shown, and how many characters of each.
+/// How many lines of a test's message are shown, and how many characters of each. One test alone may say more.
 const LINES: usize = 12;
+const ALL_LINES: usize = 100;
 const WIDTH: usize = 94;
 
 /// How long a test may take while parts are not written: it may wait for a thread that has met a `todo!`.
 const UNWRITTEN_LIMIT: Duration = Duration::from_secs(2);
 
-/// What to look at if tests never end.
+/// What to look at if tests wait for ever.
 const HANG: &str = "What never ends waits for something. Is a sender still alive, so that the queue or \
                     the results never end? Does each side wait for the other?";
 
+/// What to look at if tests compute for ever.
+const SPIN: &str = "What never ends here does not wait: it computes. Which loop goes on, and what should \
+                    end it? A pool that waits uses no processor time.";
+
+/// What to look at when a property that all steps share does not hold.
+const SHARED_ADVICE: &str = include_str!("shared.md");
+
 /// Reports each check. Ends the program with 1 if something does not hold yet. `watch` repeats the check
-/// whenever a file of its step is saved, until a signal ends it.
+/// whenever a file of its step is saved, until a signal or the user ends it.
 pub fn report(checks: &[Check], watch: bool) -> Result {
     ctrlc::set_handler(|| {
         deadline::end_all();
@@ -45,53 +54,88 @@ pub fn report(checks: &[Check], watch: bool) -> Result {
         let [check] = checks else {
             return Err(refusal("several steps are under way; say which one to watch").into());
         };
-        return repeat(check);
+        repeat(check);
     }
     let mut solved = true;
     for check in checks {
         solved &= one(check, || ControlFlow::Continue(()))?;
     }
-    progress(&checks[0].root)?;
+    if checks.iter().all(|check| check.only.is_empty()) {
+        progress(&checks[0].root)?;
+    }
     if solved { Ok(()) } else { process::exit(1) }
 }
 
-fn repeat(check: &Check) -> Result {
+fn repeat(check: &Check) -> ! {
     let folder = check.root.join(&check.step);
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        io::stdin()
+            .lock()
+            .lines()
+            .map_while(|line| line.ok())
+            .try_for_each(|line| send.send(line))
+    });
+    let obey = || {
+        for line in lines.try_iter() {
+            if let Err(error) = obey(check, line.trim()) {
+                say(format_args!("xtask: {error}"));
+            }
+        }
+    };
     loop {
-        let seen = saved(&folder);
         if io::stdout().is_terminal() {
             say("\x1b[2J\x1b[H"); // an empty screen
         }
-        let interrupt = || match saved(&folder) == seen {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        };
-        match one(check, interrupt) {
-            Ok(_) => progress(&check.root)?,
-            Err(error) => say(format_args!("xtask: {error}")),
+        if let Err(error) = check.touch_what_came_back() {
+            say(format_args!("xtask: {error}"));
         }
-        say("\nThis goes on when you save. Ctrl-C ends it.");
+        let seen = saved(&folder);
+        let interrupt = || {
+            obey();
+            match saved(&folder) == seen {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let done = one(check, interrupt).and_then(|_| progress(&check.root));
+        if let Err(error) = done {
+            say(format_args!("xtask: {error}"));
+        }
+        say(
+            "\nThis goes on when you save. Type h for a hint, n for the next part, l for the list of steps, q to quit (or Ctrl-C), and Enter.",
+        );
         while interrupt().is_continue() {
             thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
-/// When each file of the folder was saved, and its size. Hidden ones are left out.
-fn saved(folder: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
-    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-            match fs::metadata(&path).ok().filter(|_| !is_hidden) {
-                Some(data) if data.is_dir() => folders.push(path),
-                Some(data) => _ = files.insert(path, (data.modified().ok(), data.len())),
-                None => {} // or it has just been taken away
-            }
+/// Does what a line says that was typed beside a check.
+fn obey(check: &Check, line: &str) -> Result {
+    let Check { root, step, .. } = check;
+    match line {
+        "h" => super::hint(root, step, None),
+        "n" => super::start(root, step, None, false, false),
+        "l" => {
+            super::list();
+            Ok(())
         }
+        "q" => {
+            deadline::end_all();
+            process::exit(0)
+        }
+        "" => Ok(()),
+        other => Err(format!("`{other}` is none of h, n, l and q").into()),
     }
+}
+
+/// When each file of the folder was saved, and its size.
+fn saved(folder: &Path) -> BTreeMap<String, (Option<SystemTime>, u64)> {
+    let files = plain_files(folder, ".").unwrap_or_default().into_iter();
     files
+        .map(|(path, data)| (path, (data.modified().ok(), data.len())))
+        .collect()
 }
 
 /// Does one check and says what it finds. Gives whether everything holds.
@@ -102,30 +146,47 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
         "{step}: {}",
         number.map_or("", |number| STEPS[number].idea)
     ));
-    let exercise = super::exercise(root, step).unwrap_or_default(); // its advice is all that is missed
+    let mut exercise = super::exercise(root, step).unwrap_or_default(); // its advice is all that is missed
+    exercise
+        .advice
+        .extend(advice(SHARED_ADVICE).unwrap_or_default());
     let sources = Sources::read(root, step)?;
-    let blank = exercise.parts.iter().find_map(|part| {
-        let Part {
-            number, function, ..
-        } = part;
-        let Place { path, line, .. } = is_blank(&sources.theirs, part)?;
-        Some(format!(
-            "part {number}, `{function}` in {step}/{path}:{line}"
-        ))
-    });
+    let blank = exercise
+        .parts
+        .iter()
+        .find_map(|part| Some((part, is_blank(&sources.theirs, part)?)));
+    let unwritten = blank.as_ref().map(|(part, _)| part.number);
     let mut check = check.clone();
     if blank.is_some() {
         check.limit = check.limit.min(UNWRITTEN_LIMIT);
     }
+    let (mut progress, mut is_starved) = (Progress::new(), false);
     let verdict = check.run(|known| {
         if let Some(property) = known {
-            let of_program = blank.is_some() && property.file == "binary";
-            say(line(property, of_program, check.limit, &exercise));
+            progress.clear();
+            if property.starved && !is_starved {
+                say("  This computer is very busy, so the tests take longer. Only their own time counts.");
+                is_starved = true;
+            }
+            let lines = if check.only.is_empty() { LINES } else { ALL_LINES };
+            say(line(property, blank.is_some(), check.limit, lines, &exercise));
+            progress = Progress::new();
         }
+        progress.tick("the tests run");
         interrupt()
     })?;
+    progress.clear();
 
-    let (state, next) = match verdict {
+    let blank = blank.map(|(part, place)| {
+        let (
+            Part {
+                number, function, ..
+            },
+            Place { path, line, .. },
+        ) = (part, place);
+        format!("part {number}, `{function}` in {step}/{path}:{line}")
+    });
+    let (state, next) = match &verdict {
         Verdict::Interrupted => return Ok(false),
         Verdict::DoesNotCompile(_) => {
             say("\nIt does not compile yet.");
@@ -133,87 +194,158 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
             ("does not compile".into(), Some(next.into()))
         }
         Verdict::Checked(properties) => {
-            let violated = Vec::from_iter(properties.iter().filter(|property| !property.holds()));
-            let all = properties.len();
-            let state = format!("{} of {all}", all - violated.len());
-            say(format_args!("\n{state} properties hold."));
-            let is_shared = |property: &Property| property.file == "conformance";
-            if violated.is_empty()
-                && root.join(SHARED).exists()
-                && !properties.iter().any(is_shared)
-            {
-                say("Those that all steps share were left out: another step does not compile.");
-            }
-            let endless = violated
-                .iter()
-                .filter(|property| property.outcome == Outcome::NeverEnds);
-            match Vec::from_iter(endless).as_slice() {
-                [] => {}
-                [only] => say(wrap(exercise.advice(&only.name).unwrap_or(HANG), WIDTH).join("\n")),
-                _ => say(wrap(HANG, WIDTH).join("\n")), // they have a common cause
-            }
-            let test = |property: &&Property| format!("`cargo test -p {step} {}`", property.name);
-            (
-                state,
-                violated
-                    .first()
-                    .map(|first| blank.unwrap_or_else(|| test(first))),
-            )
+            let state = summary(properties, unwritten, &exercise);
+            (state, blank.or_else(|| first(step, properties, &exercise)))
         }
     };
-    let is_begun = sources.differ() || !sources.note("progress").is_empty();
-    let part = sources.note("part").parse().unwrap_or(0);
-    let state = match (&next, part) {
-        (Some(_), _) => state,
-        (None, 0) => "solved".into(),
-        (None, part) => format!("part {part} solved"),
+    let part = sources.note("part");
+    let last = exercise.parts.len();
+    let part_number = part
+        .split(' ')
+        .next()
+        .and_then(|part| part.parse().ok())
+        .unwrap_or(last);
+    let is_whole = part_number == last && !part.ends_with("only");
+    let solved = next.is_none();
+    let state = match (solved, is_whole) {
+        (false, _) => state,
+        (true, true) => "solved".into(),
+        (true, false) => format!("part {part_number} solved"),
     };
-    if is_begun {
+    if !sources.differ() {
+        say("These are our sources: nothing of yours is judged.");
+    } else if check.only.is_empty() {
         sources.set_note("progress", &state)?;
     }
     match &next {
         Some(next) => say(format_args!(
             "Next: {next}. When stuck: `cargo xtask hint {step}`."
         )),
+        None if !check.only.is_empty() => say(format_args!("Next: `cargo xtask check {step}`.")),
+        None if !sources.differ() => say(format_args!(
+            "Next: `cargo xtask exercise {step}`, to write them yourself."
+        )),
+        None if part_number < last => say(format_args!(
+            "Next: part {}, `cargo xtask exercise {step}`. To compare: `cargo xtask solution {step}`.",
+            part_number + 1
+        )),
         None => {
-            let follows = match number.and_then(|number| STEPS.get(number + 1)) {
-                _ if (1..exercise.parts.len()).contains(&part) => {
-                    format!("{step} --part {}", part + 1)
-                }
-                follows => follows.unwrap_or(&STEPS[0]).name.into(),
-            };
+            let follows = number.and_then(|number| STEPS.get(number + 1));
+            let follows = follows.unwrap_or(&STEPS[0]).name;
             say(format_args!(
                 "Next: compare, `cargo xtask solution {step}`, then `cargo xtask exercise {follows}`."
             ));
         }
     }
-    Ok(next.is_none())
+    Ok(solved)
+}
+
+/// Says how many properties hold, what cannot be judged yet, and what those that never end have in common. Gives the
+/// first of that in short.
+fn summary(properties: &[Property], unwritten: Option<usize>, exercise: &Exercise) -> String {
+    let holding = properties
+        .iter()
+        .filter(|property| property.holds())
+        .count();
+    let state = format!("{holding} of {}", properties.len());
+    say(format_args!("\n{state} properties hold."));
+    let mut waiting = BTreeMap::<_, usize>::new();
+    let mut endless = Vec::new();
+    for property in properties {
+        match property.outcome {
+            Outcome::NotWritten(part) => *waiting.entry(part).or_default() += 1,
+            _ if is_unjudged(property, unwritten.is_some()) => {
+                *waiting.entry(unwritten.unwrap_or_default()).or_default() += 1;
+            }
+            Outcome::NeverEnds { spins } => endless.push((property, spins)),
+            _ => {}
+        }
+    }
+    for (part, count) in waiting {
+        say(format_args!(
+            "{count} cannot be judged before part {part} is written."
+        ));
+    }
+    let advice = match endless.as_slice() {
+        [] => return state,
+        all if all.iter().any(|(_, spins)| *spins == Some(true)) => SPIN,
+        [(only, _)] => exercise.advice(&only.name).unwrap_or(HANG),
+        _ => HANG, // they have a common cause
+    };
+    say(wrap(advice, WIDTH).join("\n"));
+    state
+}
+
+/// A test of the program does not tell why its program failed, so nothing is said of that while parts are unwritten.
+fn is_unjudged(property: &Property, is_unwritten: bool) -> bool {
+    is_unwritten && property.file == "binary" && !property.holds()
+}
+
+/// What to look at first: of all that do not hold, what tells most.
+fn first(step: &str, properties: &[Property], exercise: &Exercise) -> Option<String> {
+    let violated = properties.iter().filter(|property| !property.holds());
+    let first = violated.min_by_key(|property| {
+        let is_own_line = matches!(property.outcome, Outcome::Panics(_));
+        let is_advised = exercise.advice(&property.name).is_some();
+        let never_ends = matches!(property.outcome, Outcome::NeverEnds { .. });
+        (
+            !is_own_line,
+            property.file == "binary",
+            !is_advised,
+            never_ends,
+        )
+    })?;
+    Some(match &first.outcome {
+        Outcome::LeftOut(package) => format!(
+            "`cargo xtask check {package}`, or `cargo xtask reset {package}`, which keeps what you wrote there"
+        ),
+        _ => format!("`cargo xtask check {step} {}`", first.name),
+    })
 }
 
 /// A property on a line, and below it what is wrong.
-///
-/// A test of the program does not tell why its program failed, so nothing is said of that while parts
-/// are unwritten.
-fn line(property: &Property, is_unwritten: bool, limit: Duration, exercise: &Exercise) -> String {
-    let (colour, mark, message) = match &property.outcome {
-        Outcome::Holds => (AnsiColor::Green, "✓", String::new()),
-        Outcome::NotWritten => (AnsiColor::Yellow, "…", String::new()),
-        Outcome::Fails(_) if is_unwritten => (AnsiColor::Yellow, "…", String::new()),
-        Outcome::Fails(message) => (AnsiColor::Red, "✗", message.clone()),
-        Outcome::NeverEnds => {
-            let message = format!("never ends: stopped after {} s", limit.as_secs());
-            (AnsiColor::Red, "∞", message)
+fn line(
+    property: &Property,
+    is_unwritten: bool,
+    limit: Duration,
+    lines: usize,
+    exercise: &Exercise,
+) -> String {
+    let advice = || exercise.advice(&property.name).unwrap_or_default();
+    let (mark, message, advice) = match &property.outcome {
+        Outcome::Holds => ("✓", String::new(), ""),
+        Outcome::NotWritten(_) => ("…", String::new(), ""),
+        _ if is_unjudged(property, is_unwritten) => ("…", String::new(), ""),
+        Outcome::Fails(message) => ("✗", message.clone(), advice()),
+        Outcome::Panics(message) => ("✗", message.clone(), ""), // which says it all
+        Outcome::NeverEnds { spins } => {
+            let how = match spins {
+                Some(true) => ": it computes",
+                Some(false) => ": it waits",
+                None => "",
+            };
+            (
+                "∞",
+                format!("never ends{how}; stopped after {} s", limit.as_secs()),
+                "",
+            )
+        }
+        Outcome::LeftOut(package) => {
+            let message =
+                format!("{package} does not compile, and these tests are built with all steps");
+            ("…", message, "")
         }
     };
+    let colour = match mark {
+        "✓" => AnsiColor::Green,
+        "…" => AnsiColor::Yellow,
+        _ => AnsiColor::Red,
+    };
     let mut text = format!("  {} {property}", paint(colour.on_default(), mark));
-    if !message.is_empty() {
-        let advice = exercise.advice(&property.name);
-        let advice = advice.filter(|_| property.outcome != Outcome::NeverEnds);
-        let cut = |line: &str| line.chars().take(WIDTH).collect();
-        let lines = message.lines().take(LINES).map(cut);
-        for line in lines.chain(wrap(advice.unwrap_or_default(), WIDTH)) {
-            text += &format!("\n      {line}");
-        }
+    let cut = |line: &str| line.chars().take(WIDTH).collect();
+    let message = message.lines().take(lines).map(cut);
+    for line in message.chain(wrap(advice, WIDTH)) {
+        text += &format!("\n      {line}");
     }
     text
 }

@@ -5,9 +5,12 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
+use super::blank::ALLOW;
 use crate::files::{about, move_file, plain_files, write_file};
+use crate::output::say;
 
 /// Files by their path from the step's folder, as `src/lib.rs`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -51,10 +54,18 @@ impl Sources {
         };
 
         let theirs = read(&root.join(step))?;
-        let ours = match only_ours(&theirs) {
-            None => only_ours(&read(&root.join(ATTEMPTS).join(step).join("ours"))?),
-            ours => ours,
-        };
+        let kept = |name| read(&root.join(ATTEMPTS).join(step).join(name));
+        let mut ours = only_ours(&theirs);
+        if ours.is_none() {
+            ours = only_ours(&kept("ours")?);
+        }
+        if ours.is_none() {
+            let paths = digests.clone().map(|(path, _)| path);
+            ours = only_ours(&from_git(root, step, paths));
+        }
+        if ours.is_none() {
+            ours = Some(kept("before")?).filter(|files| !files.is_empty());
+        }
         Ok(Self {
             root: root.into(),
             step: step.into(),
@@ -68,8 +79,8 @@ impl Sources {
         let step = &self.step;
         self.ours.as_ref().ok_or_else(|| {
             format!(
-                "{step}/src was changed before its first exercise (or the workspace was updated since), so ours is \
-                 not known; put it back first, for instance with `git stash push {step}/src`"
+                "ours are not known: {step}/src was changed before its first exercise, or .attempts is gone, and git does \
+                 not have them; copy {step}/src from a fresh copy of the workspace"
             )
             .into()
         })
@@ -81,12 +92,24 @@ impl Sources {
         !self.ours.as_ref().is_some_and(|ours| ours.iter().all(same))
     }
 
-    /// Keeps ours, so that they can be put back. If the step's folder has others, they are kept already.
-    pub fn keep_ours(&self) -> Result<()> {
-        match self.differ() {
-            true => self.ours().map(|_| ()),
-            false => self.keep("ours", self.ours()?),
+    /// Keeps ours, so that they can be put back, and gives them. If they are not known, what was there before the first
+    /// exercise takes their place.
+    pub fn keep_ours(&self) -> Result<Files> {
+        let is_exercise = |file: &Vec<u8>| String::from_utf8_lossy(file).contains(ALLOW);
+        if self.ours.is_none() && !self.theirs.values().any(is_exercise) {
+            self.keep("before", &self.theirs)?;
+            let step = &self.step;
+            say(format_args!(
+                "{step}/src was changed before its first exercise; what was there counts as ours."
+            ));
+            return Ok(self.theirs.clone());
         }
+        let ours = self.ours()?;
+        match self.differ() {
+            true => write(&self.folder().join("ours"), ours)?,
+            false => self.keep("ours", ours)?,
+        }
+        Ok(ours.clone())
     }
 
     /// Keeps what is in the step's folder, if it is not ours. Gives where, from the workspace's folder.
@@ -151,7 +174,7 @@ impl Sources {
 
     /// What was noted of the step under this name, or nothing.
     pub fn note(&self, name: &str) -> String {
-        fs::read_to_string(self.folder().join(name)).unwrap_or_default()
+        note(&self.root, &self.step, name)
     }
 
     /// Notes something of the step under a name.
@@ -164,11 +187,38 @@ impl Sources {
     }
 }
 
+/// What was noted of a step under this name, or nothing.
+pub fn note(root: &Path, step: &str, name: &str) -> String {
+    fs::read_to_string(root.join(ATTEMPTS).join(step).join(name)).unwrap_or_default()
+}
+
+/// The files that git has of the last commit, if there is one.
+fn from_git<'a>(root: &Path, step: &str, paths: impl Iterator<Item = &'a str>) -> Files {
+    let file = |path: &str| {
+        let mut git = Command::new("git");
+        git.args(["show", &format!("HEAD:./{step}/{path}")])
+            .current_dir(root);
+        let output = git.stderr(Stdio::null()).output().ok()?;
+        output
+            .status
+            .success()
+            .then_some((path.to_owned(), output.stdout))
+    };
+    paths.map_while(file).collect()
+}
+
 /// Lets one command at a time change the workspace: the others wait until what this gives is dropped.
 pub fn lock(root: &Path) -> Result<File> {
-    let path = root.join(ATTEMPTS).join("lock");
-    write(&root.join(ATTEMPTS), &Files::new())?;
-    let file = File::create(&path).map_err(about(&path))?;
+    let folder = root.join(ATTEMPTS);
+    let path = folder.join("lock");
+    let file =
+        write(&folder, &Files::new()).and_then(|()| Ok(File::create(&path).map_err(about(&path))?));
+    let file = file.map_err(|error| {
+        format!(
+            "{error}\nwhat you write is kept in {}: make that a folder that can be written to",
+            folder.display()
+        )
+    })?;
     match file.lock() {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(about(&path)(error).into()),
         _ => Ok(file), // some network drives have no locks
@@ -191,7 +241,7 @@ pub fn digests<'a>(root: &Path, steps: impl Iterator<Item = &'a str>) -> Result<
 }
 
 /// FNV-1a of the file.
-fn digest(file: &[u8]) -> String {
+pub fn digest(file: &[u8]) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for &byte in file {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -213,11 +263,14 @@ pub fn read(folder: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// Writes the files into the folder.
+/// Writes the files into the folder. One that is there already stays as it is, even if the disk is full.
 fn write(folder: &Path, files: &Files) -> Result<()> {
     fs::create_dir_all(folder).map_err(about(folder))?;
     for (path, file) in files {
-        write_file(&folder.join(path), file)?;
+        let path = folder.join(path);
+        if fs::read(&path).ok().as_ref() != Some(file) {
+            write_file(&path, file)?;
+        }
     }
     Ok(())
 }
