@@ -65,8 +65,8 @@ impl<J> Submitter<J> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped while it waits, for example by a timeout around it, its job is lost.
-    /// To stop waiting and keep the job, cancel the pool: `submit` then returns the job.
+    /// A future that is dropped while it waits, for example by a timeout around it, takes its job along.
+    /// To wait for something else and lose nothing, pin it and keep it: step 4's `README.md` shows how.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;

@@ -6,12 +6,10 @@ mod interrupt;
 mod unstarted;
 
 use std::num::NonZeroUsize;
-use std::pin::pin;
 
 use cancellation::{Pool, Submitter};
 use clap::Parser;
 use cli::seconds;
-use tokio::select;
 use tokio::time::sleep;
 
 /// Step 4: cancelling finishes the jobs in flight and hands back those that never started.
@@ -48,8 +46,10 @@ async fn main() {
     let mut jobs = 1..=flags.jobs;
     let submit_all = async |submitter: Submitter<usize>| {
         for job in jobs.by_ref() {
-            let submitted = submitter.submit(job).await;
-            submitted.inspect_err(|_| say!("Producer stopping due to context cancellation"))?;
+            if let Err(refused) = submitter.submit(job).await {
+                say!("Producer stopping due to context cancellation");
+                return Err(refused);
+            }
             say!("Sent job {job}");
             cancel.run_until_cancelled(sleep(second / 2)).await;
         }
@@ -64,14 +64,15 @@ async fn main() {
     let on_result = |result| say!("Result: {result}");
     let observe = |event| say!("{event}");
 
-    let unstarted = {
-        let mut run = pin!(pool.run(cancel.clone(), submit_all, work, on_result, observe));
-        select! {
-            biased; // a run that has ended needs no cancel
-            unstarted = &mut run => unstarted,
-            () = sleep(seconds(flags.timeout / flags.speed)) => { cancel.cancel(); run.await }
-        }
-    };
+    let (timeout, timer) = (seconds(flags.timeout / flags.speed), cancel.clone());
+    tokio::spawn(async move {
+        sleep(timeout).await;
+        timer.cancel();
+    });
+
+    let unstarted = pool
+        .run(cancel.clone(), submit_all, work, on_result, observe)
+        .await;
     say!("Worker pool shut down");
 
     unstarted::print(unstarted.into_iter().chain(jobs));

@@ -37,7 +37,7 @@ async fn next_job<J>(cancel: &CancellationToken, gate: &Mutex<Gate<J>>) -> Optio
     select! {
         biased; // cancellation first: a choice at random would go on starting jobs after it
         () = cancel.cancelled() => None,
-        job = async { gate.lock().await.next_job().await } => job,
+        job = async { gate.lock().await.next().await } => job,
     }
 }
 
@@ -54,7 +54,7 @@ struct Gate<J> {
 
 impl<J> Gate<J> {
     /// Waits until the next job may start: none if the queue is closed and empty.
-    async fn next_job(&mut self) -> Option<J> {
+    async fn next(&mut self) -> Option<J> {
         if self.pending.is_none() {
             self.pending = Some(self.queue.recv().await.ok()?);
         }
@@ -79,8 +79,8 @@ impl<J> Submitter<J> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped while it waits, for example by a timeout around it, its job is lost.
-    /// To stop waiting and keep the job, cancel the pool: `submit` then returns the job.
+    /// A future that is dropped while it waits, for example by a timeout around it, takes its job along.
+    /// To wait for something else and lose nothing, pin it and keep it: step 4's `README.md` shows how.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;

@@ -32,7 +32,11 @@ impl Limiter {
         }
     }
 
-    /// Waits until a start is allowed.
+    /// Waits until a start is allowed, and takes no token: [`take`](Self::take) does.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped while it waits has taken nothing: call `ready` again.
     ///
     /// # Panics
     ///
@@ -48,8 +52,8 @@ impl Limiter {
     /// period longer.
     pub fn take(&mut self) {
         let full = self.period.saturating_mul(self.burst.get());
-        let missed = self.empty.elapsed().saturating_sub(full); // gained while the bucket was full
-        self.empty += missed + self.period;
+        let overflow = self.empty.elapsed().saturating_sub(full); // the bucket was full for so long
+        self.empty += overflow + self.period;
     }
 }
 

@@ -46,6 +46,14 @@ async fn after_an_idle_stretch_a_full_bucket_starts_at_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_burst_may_be_large() {
+    let mut limiter = Limiter::new(PERIOD, burst(5000));
+    sleep(PERIOD * 10_000).await;
+    let starts = starts(&mut limiter, [0; 5002]).await;
+    assert_eq!(starts[4999..], [0, 100, 200]);
+}
+
 /// After 250 ms the bucket has gained two tokens and half of the third.
 #[tokio::test(start_paused = true)]
 async fn a_bucket_that_is_not_full_loses_nothing() {

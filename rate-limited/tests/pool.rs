@@ -1,19 +1,15 @@
-//! How fast jobs may start, in which order, and what a cancel hands back. With a paused clock, time is
-//! simulated and exact.
+//! How fast jobs may start, in which order, and what a cancel does to a job that waits for its start. All other promises
+//! of a cancel are checked in `xtask/lab/tests/conformance_cancel.rs`, as step 4 promises the same.
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
-use std::task::{Context, Waker};
+use std::num::NonZeroU32;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rate_limited::{Limiter, Pool, Refused, Submitter};
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::oneshot;
-use tokio::task::LocalSet;
+use testing::not_zero;
+use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +21,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MANY: usize = 100_000;
 
 fn pool(workers: usize, capacity: usize) -> Pool {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
@@ -59,67 +54,31 @@ fn submit_all<J>(
     }
 }
 
-/// Gives the submitter to the task that waits for it. The pool then takes jobs until it is cancelled.
-fn give_away<J>(
-    give: oneshot::Sender<Submitter<J>>,
-) -> impl AsyncFnOnce(Submitter<J>) -> Result<(), Refused<J>> {
-    async |submitter| {
-        _ = give.send(submitter); // an error: the task has ended
-        Ok(())
-    }
-}
-
-fn several_threads() -> Runtime {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_time()
-        .build();
-    runtime.expect("four threads can be started")
-}
-
-/// Polls once, so that the pool starts, and then no more.
-fn poll_once(run: Pin<&mut impl Future>) {
-    let ended = run.poll(&mut Context::from_waker(Waker::noop()));
-    assert!(ended.is_pending(), "it ends at once");
-}
-
-fn alive_tasks() -> usize {
-    Handle::current().metrics().num_alive_tasks()
-}
-
 /// Notes lines, each with the simulated time at which it was said.
 #[derive(Clone)]
 struct Log {
     start: Instant,
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<(Duration, String)>,
 }
 
 impl Log {
-    fn new() -> (Self, mpsc::Receiver<String>) {
-        let start = Instant::now();
-        let (lines, transcript) = mpsc::channel();
-        (Self { start, lines }, transcript)
-    }
-
     fn say(&self, line: impl Display) {
-        let now = self.start.elapsed().as_secs_f64();
-        let line = format!("{now:?} s  {line}");
+        let line = (self.start.elapsed(), line.to_string());
         self.lines.send(line).expect("the test keeps the receiver");
     }
 }
 
-fn text(transcript: mpsc::Receiver<String>) -> String {
-    Vec::from_iter(transcript.try_iter()).join("\n")
-}
-
-/// The article's scenario, as in `main.rs`.
-async fn scenario() -> String {
-    let (log, transcript) = Log::new();
+/// The article's scenario, as in `main.rs`. Which free worker takes a job is left open.
+#[tokio::test(start_paused = true)]
+async fn the_articles_scenario() {
+    let (lines, transcript) = mpsc::channel();
+    let start = Instant::now();
+    let log = Log { start, lines };
     let work_log = log.clone();
-    let work = move |worker, job: usize| {
+    let work = move |_worker, job: usize| {
         let log = work_log.clone();
         async move {
-            log.say(format_args!("Worker {worker} processing job {job}"));
+            log.say(format_args!("Worker # processing job {job}"));
             sleep(SECOND / 10).await;
             job * 2
         }
@@ -129,51 +88,32 @@ async fn scenario() -> String {
     let jobs = submit_all(1..=10);
     let run = pool(3, 100).run(cancel, limiter(SECOND / 2, 1), jobs, work, on_result);
     assert_eq!(with_deadline(run).await, []);
-    log.say("the end");
-    text(transcript)
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_articles_scenario() {
-    insta::assert_snapshot!(scenario().await, @r"
-    0.5 s  Worker 1 processing job 1
-    0.6 s  Result: 2
-    1.0 s  Worker 2 processing job 2
-    1.1 s  Result: 4
-    1.5 s  Worker 3 processing job 3
-    1.6 s  Result: 6
-    2.0 s  Worker 1 processing job 4
-    2.1 s  Result: 8
-    2.5 s  Worker 2 processing job 5
-    2.6 s  Result: 10
-    3.0 s  Worker 3 processing job 6
-    3.1 s  Result: 12
-    3.5 s  Worker 1 processing job 7
-    3.6 s  Result: 14
-    4.0 s  Worker 2 processing job 8
-    4.1 s  Result: 16
-    4.5 s  Worker 3 processing job 9
-    4.6 s  Result: 18
-    5.0 s  Worker 1 processing job 10
-    5.1 s  Result: 20
-    5.1 s  the end
+    drop(log);
+    let lines = transcript
+        .iter()
+        .map(|(at, line)| format!("{at:?}  {line}"));
+    insta::assert_snapshot!(Vec::from_iter(lines).join("\n"), @r"
+    500ms  Worker # processing job 1
+    600ms  Result: 2
+    1s  Worker # processing job 2
+    1.1s  Result: 4
+    1.5s  Worker # processing job 3
+    1.6s  Result: 6
+    2s  Worker # processing job 4
+    2.1s  Result: 8
+    2.5s  Worker # processing job 5
+    2.6s  Result: 10
+    3s  Worker # processing job 6
+    3.1s  Result: 12
+    3.5s  Worker # processing job 7
+    3.6s  Result: 14
+    4s  Worker # processing job 8
+    4.1s  Result: 16
+    4.5s  Worker # processing job 9
+    4.6s  Result: 18
+    5s  Worker # processing job 10
+    5.1s  Result: 20
     ");
-}
-
-#[test]
-fn fifty_runs_are_identical() {
-    let run = || {
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build();
-        let runtime = runtime.expect("a runtime without input and output asks for nothing");
-        runtime.block_on(scenario())
-    };
-    let first = run();
-    for _ in 1..50 {
-        assert_eq!(run(), first);
-    }
 }
 
 /// Runs jobs of the given lengths, checks that they start in order, and returns when each did.
@@ -288,6 +228,16 @@ async fn the_end_does_not_wait_for_another_start() {
     }
 }
 
+/// The limiter is 10 seconds old when the pool starts: its bucket is full.
+#[tokio::test(start_paused = true)]
+async fn the_limiter_goes_on_as_it_is_when_the_pool_starts() {
+    let limiter = limiter(SECOND, 3);
+    sleep(10 * SECOND).await;
+    let starts = starts(1, limiter, vec![Duration::ZERO; 5]).await;
+    let expected = [0, 0, 0, 1, 2].map(Duration::from_secs);
+    assert_eq!(starts, expected);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_period_of_zero_is_no_limit() {
     let starts = starts(3, unlimited(), vec![SECOND; 7]).await;
@@ -329,7 +279,6 @@ async fn a_cancel_finishes_what_was_started_and_hands_back_the_rest_in_order() {
                 on_result,
             );
             let (unstarted, ()) = with_deadline(async { tokio::join!(run, later) }).await;
-            assert_eq!(alive_tasks(), 0, "a worker is left");
 
             let started = Vec::from_iter(started);
             assert_eq!(done, started, "what was started is finished");
@@ -339,37 +288,6 @@ async fn a_cancel_finishes_what_was_started_and_hands_back_the_rest_in_order() {
                 "workers {workers}, capacity {capacity}, cancelled after {quarters} quarter seconds"
             );
         }
-    }
-}
-
-/// Each job in turn cancels the pool as it ends, when the next one may start.
-#[tokio::test(start_paused = true)]
-async fn no_job_starts_after_the_cancel() {
-    for last in 1..=20 {
-        let cancel = CancellationToken::new();
-        let (starter, started) = mpsc::channel();
-        let work = {
-            let cancel = cancel.clone();
-            move |_, job| {
-                assert!(!cancel.is_cancelled(), "job {job} starts after the cancel");
-                starter.send(job).expect("the test keeps the receiver");
-                let cancel = cancel.clone();
-                async move {
-                    sleep(SECOND).await;
-                    if job == last {
-                        cancel.cancel();
-                    }
-                }
-            }
-        };
-        let mut jobs = 1..MANY;
-        let submit_all = submit_all(jobs.by_ref());
-        let run = pool(3, 2).run(cancel, limiter(SECOND / 2, 3), submit_all, work, drop);
-        let unstarted = with_deadline(run).await;
-        let started = Vec::from_iter(started);
-        assert!(started.contains(&last));
-        let all = started.into_iter().chain(unstarted).chain(jobs);
-        assert_eq!(Vec::from_iter(all.take(50)), Vec::from_iter(1..=50));
     }
 }
 
@@ -408,49 +326,6 @@ async fn only_a_cancel_ends_the_longest_period() {
     );
 }
 
-/// A job in flight takes 10 seconds and another waits in the queue. `submit` waits for neither.
-#[tokio::test(start_paused = true)]
-async fn a_submit_that_waits_for_room_is_refused_at_once() {
-    let (log, transcript) = Log::new();
-    let cancel = CancellationToken::new();
-    let cancel_twice = async {
-        for seconds in [1, 2] {
-            sleep(seconds * SECOND).await;
-            log.say("cancel");
-            cancel.cancel();
-        }
-    };
-    let run = async {
-        let submit_all = async |submitter: Submitter<_>| {
-            for job in 1..=4 {
-                let submitted = submitter.submit(job).await;
-                log.say(format_args!("submit {job}: {submitted:?}"));
-            }
-            Ok(())
-        };
-        let work = async |_, job| {
-            sleep(10 * SECOND).await;
-            job
-        };
-        let on_result = |job| log.say(format_args!("{job} is done"));
-        let unstarted = pool(1, 1)
-            .run(cancel.clone(), unlimited(), submit_all, work, on_result)
-            .await;
-        log.say(format_args!("handed back: {unstarted:?}"));
-    };
-    with_deadline(async { tokio::join!(run, cancel_twice) }).await;
-    insta::assert_snapshot!(text(transcript), @r"
-    0.0 s  submit 1: Ok(())
-    0.0 s  submit 2: Ok(())
-    1.0 s  cancel
-    1.0 s  submit 3: Err(Refused(3))
-    1.0 s  submit 4: Err(Refused(4))
-    3.0 s  cancel
-    10.0 s  1 is done
-    10.0 s  handed back: [2]
-    ");
-}
-
 /// However many workers wait, they hold no job: one job waits at the gate, one in the queue, and one for
 /// room in it.
 #[tokio::test(start_paused = true)]
@@ -476,151 +351,6 @@ async fn jobs_wait_outside_the_workers() {
     assert_eq!(ended.await, "the look");
 }
 
-/// On several threads a worker that is taking a job at the moment of the cancel may start it.
-#[test]
-fn on_several_threads_a_cancel_loses_no_job() {
-    several_threads().block_on(async {
-        for last in 1..=200 {
-            let cancel = CancellationToken::new();
-            let has_returned = Arc::new(AtomicBool::new(false));
-            let (starter, started) = mpsc::channel();
-            let work = {
-                let cancel = cancel.clone();
-                move |_, job| {
-                    let start = (job, has_returned.load(SeqCst));
-                    starter.send(start).expect("the test keeps the receiver");
-                    let (cancel, has_returned) = (cancel.clone(), has_returned.clone());
-                    async move {
-                        if job == last {
-                            cancel.cancel();
-                            has_returned.store(true, SeqCst);
-                        }
-                        job
-                    }
-                }
-            };
-            let mut jobs = 1..=300;
-            let mut done = Vec::new();
-            let on_result = |job| done.push(job);
-            let submit_all = submit_all(jobs.by_ref());
-            let run = pool(4, 8).run(cancel, unlimited(), submit_all, work, on_result);
-            let run = timeout(60 * SECOND, run);
-            let unstarted = run.await.expect("it ends within a minute");
-
-            let (mut started, late): (Vec<_>, Vec<_>) = started.iter().unzip();
-            started.sort_unstable();
-            let late = late.into_iter().filter(|&late| late).count();
-            assert!(
-                late <= 4,
-                "{late} jobs start after the cancel, on 4 workers"
-            );
-            done.sort_unstable();
-            assert_eq!(done, started, "what was started is finished");
-            let all = started.into_iter().chain(unstarted).chain(jobs);
-            let all = Vec::from_iter(all);
-            assert_eq!(all, Vec::from_iter(1..=300), "cancelled by job {last}");
-        }
-    });
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dropped_run_aborts_its_workers() {
-    let (starter, started) = mpsc::channel();
-    let work = move |_, _| {
-        starter.send(()).expect("the test keeps the receiver");
-        sleep(SECOND)
-    };
-    let run = pool(3, 2).run(
-        CancellationToken::new(),
-        limiter(SECOND / 2, 1),
-        submit_all(0..MANY),
-        work,
-        drop,
-    );
-    timeout(SECOND * 9 / 4, run)
-        .await
-        .expect_err("it does not end, and is dropped at 2.25 seconds");
-
-    sleep(MILLISECOND).await; // the workers have been aborted: now they end
-    assert_eq!(alive_tasks(), 0);
-    assert_eq!(started.iter().count(), 4, "one each half second");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (doer, done) = mpsc::channel();
-    let work = async |_, job| if job == 3 { panic!("job 3") } else { job };
-    let on_result = move |job| doer.send(job).expect("the test keeps the receiver");
-    let cancel = CancellationToken::new();
-    let jobs = submit_all(0..100);
-    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, on_result);
-    assert_panics(run, "job 3").await;
-    let others = (0..100).filter(|&job| job != 3);
-    assert_eq!(
-        Vec::from_iter(done),
-        Vec::from_iter(others),
-        "the other worker does the other jobs"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_every_worker_ends_the_pool_and_drops_the_jobs() {
-    let job = Arc::new(());
-    let jobs = submit_all(std::iter::repeat_n(job.clone(), MANY));
-    let work = async |_, _| panic!("every job");
-    let cancel = CancellationToken::new();
-    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, |()| {});
-    assert_panics(run, "every job").await;
-    assert_eq!(Arc::strong_count(&job), 1);
-}
-
-/// `work` panics when it is called, which is while the worker holds the gate.
-#[tokio::test(start_paused = true)]
-async fn a_panic_at_the_gate_lets_the_next_worker_in() {
-    let (starter, started) = mpsc::channel();
-    let work = move |_, job| {
-        starter.send(job).expect("the test keeps the receiver");
-        assert_ne!(job, 0, "job 0");
-        async {}
-    };
-    let cancel = CancellationToken::new();
-    let jobs = submit_all(0..5);
-    let run = pool(2, 1).run(cancel, limiter(SECOND, 1), jobs, work, drop);
-    let tasks = LocalSet::new();
-    let ended = tasks.spawn_local(with_deadline(run));
-    let panic = tasks.run_until(ended).await.expect_err("it panics");
-    assert!(panic.is_panic());
-    assert_eq!(Vec::from_iter(started), [0, 1, 2, 3, 4]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_elsewhere_ends_the_pool() {
-    let work = async |_, job| {
-        sleep(SECOND).await;
-        job
-    };
-    let on_result = |_| panic!("no more results");
-    let cancel = CancellationToken::new();
-    let jobs = submit_all(0..MANY);
-    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, on_result);
-    assert_panics(run, "no more results").await;
-
-    let jobs = submit_all((0..MANY).inspect(|&job| assert!(job < 10, "no more jobs")));
-    let cancel = CancellationToken::new();
-    let run = pool(3, 1).run(cancel, limiter(SECOND / 2, 1), jobs, work, drop);
-    assert_panics(run, "no more jobs").await;
-}
-
-/// Checks that `run` panics with this text, and that no worker survives.
-async fn assert_panics<T: 'static>(run: impl Future<Output = T> + 'static, expected: &str) {
-    let tasks = LocalSet::new();
-    let ended = tasks.spawn_local(with_deadline(run));
-    let panic = tasks.run_until(ended).await.err().expect("it panics");
-    assert_eq!(panic.into_panic().downcast_ref(), Some(&expected));
-    sleep(MILLISECOND).await; // the workers have been aborted: now they end
-    assert_eq!(alive_tasks(), 0);
-}
-
 /// Without a limit nothing waits. Otherwise tokio says what is missing.
 #[test]
 fn a_limit_needs_a_runtime_with_timers() {
@@ -640,48 +370,5 @@ fn a_limit_needs_a_runtime_with_timers() {
             Err(panic) => *panic.downcast::<String>().expect("it panics with a text"),
         };
         assert!(ended.contains(expected), "{ended}");
-    }
-}
-
-#[test]
-fn a_refusal_says_why() {
-    assert_eq!(Refused(1).to_string(), "the pool takes no more jobs");
-}
-
-/// While nothing polls `run`, results are not read. Then as many wait as the capacity, each worker has
-/// one more, and the queue is full.
-#[tokio::test(start_paused = true)]
-async fn workers_wait_when_as_many_results_as_the_capacity_are_not_read() {
-    for (workers, capacity) in [(1, 1), (3, 5), (2, 100)] {
-        let (give, take) = oneshot::channel();
-        let submitted = Arc::new(AtomicUsize::new(0));
-        let count = submitted.clone();
-        let submitting = tokio::spawn(async move {
-            let submitter: Submitter<_> = take.await.expect("`run` gives it away");
-            while submitter.submit(()).await.is_ok() {
-                count.fetch_add(1, SeqCst);
-            }
-        });
-        let results = Cell::new(0);
-        let cancel = CancellationToken::new();
-        let work = async |_, ()| {};
-        let on_result = |()| results.set(results.get() + 1);
-        let pool = pool(workers, capacity);
-        let mut run = pin!(pool.run(
-            cancel.clone(),
-            unlimited(),
-            give_away(give),
-            work,
-            on_result
-        ));
-        poll_once(run.as_mut());
-        sleep(SECOND).await; // until nothing can go on
-        let expected = capacity + workers + capacity;
-        assert_eq!(submitted.load(SeqCst), expected);
-
-        cancel.cancel();
-        assert_eq!(with_deadline(run).await.len(), capacity, "in the queue");
-        assert_eq!(results.get(), capacity + workers);
-        with_deadline(submitting).await.expect("no panic");
     }
 }
