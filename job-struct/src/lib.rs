@@ -1,5 +1,7 @@
-//! Step 3: jobs that carry typed data and the way back for their result. The lesson is in `README.md`.
+//! Step 3: jobs that carry typed data and the sender of their result. The lesson is in `README.md`.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
+
+mod job;
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -7,47 +9,7 @@ use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-/// Data for a worker, and the sending end of a channel for its result.
-///
-/// The pool only carries jobs: each brings its own way back.
-#[derive(Debug)]
-pub struct Job<D, R> {
-    data: D,
-    reply: oneshot::Sender<R>,
-}
-
-impl<D, R> Job<D, R> {
-    /// Makes a job to submit, and the handle to wait for its result with.
-    pub fn new(data: D) -> (Self, JobHandle<R>) {
-        let (reply, result) = oneshot::channel();
-        (Self { data, reply }, JobHandle(result))
-    }
-
-    /// Does `work` on the data and sends the result to the job's handle.
-    ///
-    /// This takes the job, so no job is completed twice.
-    pub fn complete(self, work: impl FnOnce(D) -> R) {
-        _ = self.reply.send(work(self.data)); // an error: the handle was dropped
-    }
-}
-
-/// Waits for the result of one job, as std's `JoinHandle` does for that of a thread.
-#[derive(Debug)]
-pub struct JobHandle<R>(oneshot::Receiver<R>);
-
-impl<R> JobHandle<R> {
-    /// Waits for the result.
-    ///
-    /// # Errors
-    ///
-    /// If the job was dropped before it was complete: its work panicked, or no worker took it.
-    pub fn wait(self) -> Result<R, oneshot::RecvError> {
-        if !self.0.has_message() {
-            thread::yield_now(); // to be woken costs more than a short job
-        }
-        self.0.recv()
-    }
-}
+pub use job::{Job, JobHandle};
 
 /// Works until the queue is closed and empty.
 fn worker<J>(id: usize, queue: Receiver<J>, work: impl Fn(usize, J)) {

@@ -12,9 +12,8 @@ use clap::Parser;
 use cli::seconds;
 use crossbeam::channel::bounded;
 use job_struct::Pool;
-use oneshot::RecvError;
 
-/// Step 3: jobs that carry typed data and the way back for their result.
+/// Step 3: jobs that carry typed data and the sender of their result.
 #[derive(Parser)]
 struct Flags {
     /// Number of workers, 1 to 1000
@@ -28,6 +27,10 @@ struct Flags {
     /// How many times faster than the article to run, above 0
     #[arg(long, value_name = "X", default_value = "1", value_parser = cli::above_zero)]
     speed: f64,
+
+    /// Number of a job that panics
+    #[arg(long, value_name = "N")]
+    panic: Option<usize>,
 }
 
 fn main() {
@@ -39,43 +42,36 @@ fn main() {
         capacity,
     };
 
-    let work = |worker, (id, job)| {
+    let (submitted, handles) = bounded(capacity.get());
+    let jobs = (1..=flags.jobs).map(move |id| {
+        let (job, handle) = new_job(id);
+        let sent = submitted.send((id, handle));
+        sent.expect("the loop below receives until this sender is dropped");
+        (id, job)
+    });
+    let work = move |worker, (id, job)| {
         say!("Worker {worker} processing job {id}");
         thread::sleep(second);
+        assert!(flags.panic != Some(id), "a bug in job {id}");
         match job {
             AnyJob::Number(job) => job.complete(|number| number * 2),
             AnyJob::Text(job) => job.complete(|text| format!("Processed: {text}")),
         }
     };
+    let run = thread::Builder::new().spawn(move || pool.run(jobs, work));
+    let run = run.unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
 
-    thread::scope(|scope| {
-        let (handles, pending) = bounded(capacity.get());
-        let printer = move || {
-            for (id, handle) in pending {
-                print_result(id, handle)
-                    .unwrap_or_else(|error| fail!("job {id} was lost: {error}"));
-            }
+    for (id, handle) in handles {
+        let result = match handle {
+            AnyHandle::Number(handle) => handle.wait().map(|number| number.to_string()),
+            AnyHandle::Text(handle) => handle.wait(),
         };
-        let jobs = (1..=flags.jobs).map(|id| {
-            let (job, handle) = new_job(id);
-            let sent = handles.send((id, handle));
-            sent.expect("the printer reads until the last handle");
-            (id, job)
-        });
-
-        thread::Builder::new()
-            .spawn_scoped(scope, printer)
-            .and_then(|_printer| pool.run(jobs, work))
-            .unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
-        drop(handles); // ends the printer, for which the scope waits
-    });
-    say!("All workers completed");
-}
-
-fn print_result(id: usize, handle: AnyHandle) -> Result<(), RecvError> {
-    match handle {
-        AnyHandle::Number(handle) => say!("Job {id} result: {}", handle.wait()?),
-        AnyHandle::Text(handle) => say!("Job {id} result: {}", handle.wait()?),
+        let result = result.unwrap_or_else(|error| fail!("job {id} was lost: {error}"));
+        say!("Job {id} result: {result}");
     }
-    Ok(())
+    let ended = run
+        .join()
+        .expect("a panic loses its job, so `fail!` was called");
+    ended.unwrap_or_else(|error| fail!("cannot start a thread: {error}"));
+    say!("All workers completed");
 }

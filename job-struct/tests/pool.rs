@@ -1,38 +1,21 @@
 //! What a job and its handle promise each other, and the pool that carries jobs.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::num::NonZeroUsize;
-use std::panic::{self, AssertUnwindSafe};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::sync::{Barrier, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::{fs, thread};
 
 use crossbeam::channel::unbounded;
 use job_struct::{Job, JobHandle, Pool};
 use oneshot::RecvError as Lost;
+use testing::{let_others_run, not_zero, panic_of, with_deadline};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
-    }
-}
-
-/// Runs `test` and fails, instead of hanging, if it does not end.
-fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = mpsc::channel();
-    let test = thread::spawn(move || done.send(test()));
-    match result.recv_timeout(Duration::from_secs(60)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running after a minute"),
-        Ok(value) => value,
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            panic::resume_unwind(test.join().expect_err("it ended without a result"))
-        }
     }
 }
 
@@ -43,15 +26,6 @@ fn jobs(number: usize) -> (Vec<Job<usize, usize>>, Vec<JobHandle<usize>>) {
 
 fn wait_for_all(handles: Vec<JobHandle<usize>>) -> Vec<Result<usize, Lost>> {
     handles.into_iter().map(JobHandle::wait).collect()
-}
-
-/// The text of the panic that `run` ends with.
-fn panic_of<T>(run: impl FnOnce() -> T) -> String {
-    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
-    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .expect("the panics of these tests are texts")
 }
 
 #[test]
@@ -120,6 +94,57 @@ fn a_result_comes_as_soon_as_its_job_is_done() {
     assert_eq!(last, 1024);
 }
 
+/// A job may take an hour. That `wait` has no timeout is seen in the source, as no test waits so long.
+#[test]
+fn wait_waits_as_long_as_the_job_takes() {
+    for file in ["job.rs", "lib.rs"] {
+        let path = format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"));
+        let source = fs::read_to_string(path).expect("the step has this file");
+        let code = source.lines().filter_map(|line| line.split("//").next());
+        for line in code {
+            for time in ["timeout", "deadline", "sleep", "Instant", "Duration"] {
+                assert!(!line.contains(time), "src/{file} waits for a time: {line}");
+            }
+        }
+    }
+}
+
+/// The thread that waits comes to sleep, and not to an end, before its job is done.
+#[cfg(target_os = "linux")]
+#[test]
+fn wait_sleeps_until_the_result_comes() {
+    let (has_slept, has_ended, result) = with_deadline(|| {
+        let (job, handle) = Job::new(21);
+        let (tell, thread) = unbounded();
+        thread::scope(|scope| {
+            let waits = scope.spawn(move || {
+                let link = fs::read_link("/proc/thread-self");
+                tell.send(link.expect("Linux tells")).expect("it is read");
+                handle.wait()
+            });
+            let thread = thread.recv().expect("it is sent");
+            let is_asleep = || {
+                let status = Path::new("/proc").join(&thread).join("status");
+                let status = fs::read_to_string(status);
+                status.is_ok_and(|status| status.contains("State:\tS"))
+            };
+            let has_slept = (0..2000).any(|_| {
+                thread::yield_now();
+                waits.is_finished() || is_asleep()
+            });
+            let has_ended = waits.is_finished();
+            job.complete(|number| number * 2);
+            (has_slept, has_ended, waits.join().expect("no panic"))
+        })
+    });
+    assert!(has_slept, "`wait` asks again and again");
+    assert!(
+        !has_ended,
+        "`wait` returned {result:?} before the job was done"
+    );
+    assert_eq!(result, Ok(42));
+}
+
 /// The handle of job 0 is dropped before the job is done, of job 1 meanwhile, of job 2 afterwards.
 #[test]
 fn a_job_whose_handle_is_dropped_is_done_all_the_same() {
@@ -161,14 +186,14 @@ fn a_job_that_is_dropped_is_lost() {
     assert_eq!(results, [Err(Lost); 4]);
 }
 
-/// Someone may be waiting when that happens.
+/// Another thread may be waiting when the job is dropped.
 #[test]
-fn a_job_that_is_lost_wakes_who_waits_for_it() {
+fn a_job_that_is_lost_wakes_the_thread_that_waits_for_it() {
     let result = with_deadline(|| {
         let (job, handle) = Job::<_, usize>::new(0);
         thread::scope(|scope| {
             let waits = scope.spawn(|| handle.wait());
-            (0..100).for_each(|_| thread::yield_now()); // an invitation to wait first
+            let_others_run(); // an invitation to wait first
             drop(job);
             waits.join().expect("no panic")
         })
@@ -189,30 +214,21 @@ fn the_calling_thread_takes_the_jobs_from_the_iterator() {
     });
 }
 
-/// A scope alone would not wait for destructors of thread-locals.
+/// Each worker has one of the jobs, as these wait for each other.
 #[test]
-fn every_thread_has_ended_when_run_returns() {
-    static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct EndsLate(Cell<usize>);
-    impl Drop for EndsLate {
-        fn drop(&mut self) {
-            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
-            ENDED.fetch_add(1, Relaxed);
-        }
-    }
-    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-
-    with_deadline(move || {
-        for round in 1..=10 {
-            let everyone = Barrier::new(3);
-            let work = |worker: usize, _| {
-                everyone.wait();
-                ON_THIS_THREAD.with(|it| it.0.set(worker * 5));
-            };
-            pool(3, 1).run(0..3, work).expect("threads can be started");
-            assert_eq!(ENDED.load(Relaxed), round * 3, "a thread still runs");
-        }
+fn workers_have_the_ids_from_1_on() {
+    let ids = with_deadline(|| {
+        let everyone = Barrier::new(5);
+        let work = |worker, job: Job<(), usize>| {
+            everyone.wait();
+            job.complete(|()| worker);
+        };
+        let (jobs, handles): (Vec<_>, Vec<_>) = (0..5).map(|_| Job::new(())).unzip();
+        pool(5, 1).run(jobs, work).expect("threads can be started");
+        wait_for_all(handles)
     });
+    let ids = ids.into_iter().map(|id| id.expect("no job is lost"));
+    assert_eq!(BTreeSet::from_iter(ids), BTreeSet::from([1, 2, 3, 4, 5]));
 }
 
 #[test]
@@ -229,6 +245,22 @@ fn a_panic_in_a_job_loses_its_result_and_one_worker() {
     let expected = (0..100).map(|job| if job == 3 { Err(Lost) } else { Ok(job) });
     let expected = Vec::from_iter(expected);
     assert_eq!(results, expected, "the other worker does the other jobs");
+}
+
+/// Both workers panic at once, and what they panic with is no text.
+#[test]
+fn a_panic_reaches_the_caller_as_it_is() {
+    let payload = with_deadline(|| {
+        let both = Barrier::new(2);
+        let work = |_, job: u32| {
+            both.wait();
+            panic_any(job)
+        };
+        catch_unwind(AssertUnwindSafe(|| pool(2, 2).run(7..=8, work)))
+    });
+    let payload = payload.expect_err("the caller learns of the panic");
+    let payload = payload.downcast::<u32>().expect("it is as it was");
+    assert!([7, 8].contains(&*payload), "{payload}");
 }
 
 #[test]
