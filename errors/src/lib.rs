@@ -1,4 +1,4 @@
-//! Step 6: jobs that end in a result, be it a success, an error or a contained panic. The lesson is in `README.md`.
+//! Step 6: jobs that end in a result: a success, an error or a contained panic. The lesson is in `README.md`.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
 mod failure;

@@ -2,18 +2,15 @@
 
 #[macro_use]
 mod cli;
-mod failed;
 
-use std::error::Error;
 use std::num::NonZeroUsize;
-use std::{io, thread};
+use std::thread;
 
 use clap::Parser;
 use cli::seconds;
-use errors::{JobError, Pool};
-use failed::Failed;
+use errors::Pool;
 
-/// Step 6: jobs that end in a result, be it a success, an error or a contained panic.
+/// Step 6: jobs that end in a result: a success, an error or a contained panic.
 #[derive(Parser)]
 struct Flags {
     /// Number of workers, 1 to 1000
@@ -28,7 +25,7 @@ struct Flags {
     #[arg(long, value_name = "X", default_value = "1", value_parser = cli::above_zero)]
     speed: f64,
 
-    /// Number of a job that panics, in addition to the errors of the article
+    /// Number of a job that panics
     #[arg(long, value_name = "N")]
     panic: Option<usize>,
 }
@@ -41,24 +38,18 @@ fn main() {
         capacity: NonZeroUsize::new(1024).expect("1024 is not 0"),
     };
 
-    let work = |_worker, &job: &usize| {
+    let work = |_worker, job: &usize| {
         say!("Processing job {job}");
         thread::sleep(second);
-        assert!(flags.panic != Some(job), "a bug in job {job}");
+        assert!(flags.panic != Some(*job), "a bug in job {job}");
         if job.is_multiple_of(3) {
-            let cause = io::ErrorKind::TimedOut.into();
-            return Err(Failed { job, cause });
+            return Err(format!("job {job} failed"));
         }
         Ok(format!("Result of job {job}"))
     };
-    let on_result = |(job, result): (_, Result<_, JobError<_>>)| match result {
+    let on_result = |(job, result)| match result {
         Ok(result) => say!("Job {job} completed: {result}"),
-        Err(error) => {
-            say!("Job {job} error: {error}");
-            if let Some(cause) = error.source() {
-                note!("  because: {cause}");
-            }
-        }
+        Err(error) => say!("Job {job} error: {error}"),
     };
 
     pool.run(1..=flags.jobs, work, on_result)

@@ -1,38 +1,20 @@
 //! What becomes of each job.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt::Display;
-use std::num::NonZeroUsize;
-use std::panic::{self, AssertUnwindSafe, panic_any};
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::sync::{Barrier, Mutex};
-use std::time::Duration;
-use std::{fmt, iter, thread};
+use std::{fmt, iter};
 
 use crossbeam::channel::unbounded;
 use errors::{JobError, Pool};
+use testing::{not_zero, panic_of, with_deadline};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
-    }
-}
-
-/// Runs `test` and fails, instead of hanging, if it does not end.
-fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = mpsc::channel();
-    let test = thread::spawn(move || done.send(test()));
-    match result.recv_timeout(Duration::from_secs(60)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running after a minute"),
-        Ok(value) => value,
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            panic::resume_unwind(test.join().expect_err("it ended without a result"))
-        }
     }
 }
 
@@ -56,15 +38,6 @@ impl Error for Failed {
 fn chain(error: &dyn Error) -> String {
     let chain = iter::successors(Some(error), |&error| error.source());
     Vec::from_iter(chain.map(ToString::to_string)).join(" < ")
-}
-
-/// The text of the panic that `run` ends with.
-fn panic_of<T>(run: impl FnOnce() -> T) -> String {
-    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).map(drop);
-    let payload: Box<dyn Any + Send> = outcome.expect_err("the caller learns of the panic");
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .expect("the panics of these tests are texts")
 }
 
 #[test]
@@ -151,6 +124,27 @@ fn a_failure_and_a_panic_are_told_apart() {
     "#);
 }
 
+/// Three jobs panic on each of the two workers; then two jobs wait for each other.
+#[test]
+fn a_panic_costs_no_worker() {
+    let met = with_deadline(|| {
+        let both = Barrier::new(2);
+        let work = |_, &job: &usize| {
+            both.wait();
+            assert!(job >= 6, "job {job}");
+            Ok::<_, ()>(())
+        };
+        let mut met = Vec::new();
+        let on_result = |(job, result): (_, Result<_, _>)| met.extend(result.ok().map(|()| job));
+        pool(2, 1)
+            .run(0..8, work, on_result)
+            .expect("threads can be started");
+        met.sort_unstable();
+        met
+    });
+    assert_eq!(met, [6, 7]);
+}
+
 /// Jobs 3, 7, 8, 13, 17, 18, ... fail, and each comes back once, with its own result.
 #[test]
 fn every_job_comes_back_with_its_own_result() {
@@ -173,37 +167,6 @@ fn every_job_comes_back_with_its_own_result() {
         let expected = (0..100).map(|job| (job, job, fails(job)));
         assert_eq!(results, Vec::from_iter(expected), "{workers}, {capacity}");
     }
-}
-
-/// A scope alone would not wait for destructors of thread-locals.
-#[test]
-fn every_thread_has_ended_when_run_returns() {
-    static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct EndsLate(Cell<usize>);
-    impl Drop for EndsLate {
-        fn drop(&mut self) {
-            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
-            ENDED.fetch_add(1, Relaxed);
-        }
-    }
-    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 5));
-
-    with_deadline(move || {
-        for round in 1..=10 {
-            let everyone = Barrier::new(3);
-            let work = |worker: usize, _: &_| {
-                everyone.wait();
-                end_late(worker);
-                Ok::<_, ()>(())
-            };
-            let jobs = (0..3).inspect(|_| end_late(0)); // on the submitter's thread
-            pool(3, 1)
-                .run(jobs, work, drop)
-                .expect("threads can be started");
-            assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
-        }
-    });
 }
 
 /// The jobs in flight end, and no others start than those that the workers took before they noticed.
