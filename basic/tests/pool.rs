@@ -1,9 +1,9 @@
 //! What makes it a pool.
 
-use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
 
 use basic::Pool;
 use crossbeam::channel::unbounded;
@@ -57,48 +57,61 @@ fn a_result_comes_as_soon_as_its_job_is_done() {
     assert_eq!(last, 1024);
 }
 
-/// A scope alone would not wait for destructors of thread-locals.
-#[test]
-fn every_thread_has_ended_when_run_returns() {
-    static ENDED: AtomicUsize = AtomicUsize::new(0);
-    struct EndsLate(Cell<usize>);
-    impl Drop for EndsLate {
-        fn drop(&mut self) {
-            (0..self.0.get()).for_each(|_| thread::yield_now()); // an invitation to return too early
-            ENDED.fetch_add(1, Relaxed);
-        }
-    }
-    thread_local!(static ON_THIS_THREAD: EndsLate = const { EndsLate(Cell::new(0)) });
-    let end_late = |thread: usize| ON_THIS_THREAD.with(|it| it.0.set(thread * 5));
-
-    with_deadline(move || {
-        for round in 1..=10 {
-            let everyone = Barrier::new(3);
-            let work = |worker: usize, _| {
-                everyone.wait();
-                end_late(worker);
-            };
-            let jobs = (0..3).inspect(|_| end_late(0)); // on the submitter's thread
-            pool(3, 1)
-                .run(jobs, work, drop)
-                .expect("threads can be started");
-            assert_eq!(ENDED.load(Relaxed), round * 4, "a thread still runs");
-        }
-    });
-}
-
+/// Two workers with a job each, one of which panics. The other one does all that is left.
 #[test]
 fn a_panic_in_a_job_costs_one_worker_and_reaches_the_caller() {
-    let (panic, mut done) = with_deadline(|| {
-        let mut done = Vec::new();
-        let work = |_, job| if job == 3 { panic!("job 3") } else { job };
-        let panic = panic_of(|| pool(2, 1).run(0..100, work, |job: usize| done.push(job)));
-        (panic, done)
+    for panicking in [1, 2] {
+        let (panic, mut done) = with_deadline(move || {
+            let everyone = Barrier::new(2);
+            let mut done = Vec::new();
+            let work = |worker, job| {
+                if job < 2 {
+                    everyone.wait();
+                    assert!(worker != panicking, "worker {worker}");
+                }
+                job
+            };
+            let panic = panic_of(|| pool(2, 1).run(0..100, work, |job: usize| done.push(job)));
+            (panic, done)
+        });
+        assert_eq!(panic, format!("worker {panicking}"));
+        assert_eq!(done.len(), 99, "the other worker does these");
+        done.sort_unstable();
+        done.dedup();
+        assert_eq!(done.len(), 99, "each of them once");
+    }
+}
+
+/// What is thrown is a number, and not a text about it.
+#[test]
+fn the_caller_gets_the_panic_as_it_is() {
+    let thrown = |run: &dyn Fn() -> io::Result<()>| {
+        let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("the caller gets the panic");
+        *panic.downcast::<usize>().expect("it is the number")
+    };
+    with_deadline(move || {
+        let everyone = Barrier::new(2);
+        let work = |worker, _| -> usize {
+            everyone.wait(); // both panic at once
+            panic_any(worker)
+        };
+        let in_work = thrown(&|| pool(2, 1).run(0..2, work, drop));
+        assert!([1, 2].contains(&in_work), "{in_work}");
+
+        let jobs = || {
+            (0..).inspect(|&job| {
+                if job == 3 {
+                    panic_any(job)
+                }
+            })
+        };
+        let in_jobs = thrown(&|| pool(2, 1).run(jobs(), |_, job: usize| job, drop));
+        assert_eq!(in_jobs, 3);
+
+        let in_on_result =
+            thrown(&|| pool(2, 1).run(7..8, |_, job| job, |job: usize| panic_any(job)));
+        assert_eq!(in_on_result, 7);
     });
-    assert_eq!(panic, "job 3");
-    done.sort_unstable();
-    let others = (0..100).filter(|&job| job != 3);
-    assert_eq!(done, Vec::from_iter(others), "the other worker does these");
 }
 
 #[test]
@@ -151,12 +164,14 @@ fn a_panic_ends_the_pool_although_the_callback_owns_the_sender_of_the_jobs() {
     });
     assert_eq!(in_the_callback, "in the callback");
 
-    let in_every_worker = with_deadline(|| {
-        let (submit, jobs) = unbounded();
-        (0..2).for_each(|page| submit.send(page).expect("`jobs` is there"));
-        let on_result = move |page| submit.send(page).expect("the pool takes jobs");
-        let work = |_, _| -> usize { panic!("in every worker") };
-        panic_of(|| pool(2, 1).run(jobs, work, on_result))
-    });
-    assert_eq!(in_every_worker, "in every worker");
+    for workers in [1, 2] {
+        let in_every_worker = with_deadline(move || {
+            let (submit, jobs) = unbounded();
+            (0..workers).for_each(|page| submit.send(page).expect("`jobs` is there"));
+            let on_result = move |page| submit.send(page).expect("the pool takes jobs");
+            let work = |_, _| -> usize { panic!("in every worker") };
+            panic_of(|| pool(workers, 1).run(jobs, work, on_result))
+        });
+        assert_eq!(in_every_worker, "in every worker");
+    }
 }

@@ -169,12 +169,13 @@ pub fn job_struct(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io
     let work = |worker, job: Job<_, _>| job.complete(|job| harness.work(worker, job));
 
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let reader = || {
             for (job, handle) in handles.into_iter().take(script.reads) {
                 let outcome = handle.wait().unwrap_or(Outcome::Lost);
                 harness.record(Event::Result { job, outcome });
             }
-        });
+        };
+        thread::Builder::new().spawn_scoped(scope, reader)?;
         pool.run(jobs, work)
     })
 }

@@ -120,6 +120,21 @@ impl Counter {
         *self.0.lock()
     }
 
+    /// Waits until the count is `number` or more.
+    ///
+    /// # Panics
+    ///
+    /// If the count stops below `number`.
+    #[track_caller]
+    pub fn wait_for(&self, number: usize) {
+        let reached = self.0.wait_until(|&count| count >= number).is_some();
+        let count = self.count();
+        assert!(
+            reached,
+            "the count stops at {count} and should reach {number}"
+        );
+    }
+
     /// Waits until the count is `number`, and gives other threads time to go on counting.
     ///
     /// # Panics
@@ -127,13 +142,9 @@ impl Counter {
     /// If the count stops below `number`, or goes beyond.
     #[track_caller]
     pub fn reaches(&self, number: usize) {
-        let reached = self.0.wait_until(|&count| count >= number).is_some();
+        self.wait_for(number);
         let_others_run();
         let count = self.count();
-        assert!(
-            reached,
-            "the count stops at {count} and should reach {number}"
-        );
         assert!(
             count <= number,
             "the count is {count} and should stop at {number}"
