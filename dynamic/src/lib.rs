@@ -1,22 +1,21 @@
 //! Step 8: a pool that grows and shrinks with its load. The lesson is in `README.md`.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
-mod crew;
 mod event;
+mod scaler;
 
 use std::error::Error;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, SendError, Sender, bounded};
 use tokio::select;
 use tokio::task::{JoinHandle, coop::consume_budget};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crew::Crew;
+use scaler::Scaler;
 
 pub use event::Event;
 
@@ -60,11 +59,6 @@ async fn next_job<J>(
     }
 }
 
-/// Whether the queue will never yield a job again.
-fn is_over<J>(queue: &Receiver<J>) -> bool {
-    queue.is_closed() && queue.is_empty()
-}
-
 /// A pool that has been started. Dropping it closes the queue, and the workers do the jobs in it.
 #[derive(Debug)]
 pub struct RunningPool<J> {
@@ -83,6 +77,7 @@ impl<J> RunningPool<J> {
     /// # Cancel safety
     ///
     /// If the future is dropped while it waits, for example by a timeout around it, its job is lost.
+    /// To keep the job, pin the future, put the timeout around a `&mut` to it, and await it again.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;
@@ -96,9 +91,12 @@ impl<J> RunningPool<J> {
 
     /// Closes the queue, and waits until every job in it is done and every worker has ended.
     ///
-    /// If the results were dropped, the jobs in the queue are dropped instead. Waits for ever if more
-    /// results wait than there is room for and they are not read, and if a job of this pool awaits it.
-    /// If the runtime shuts down meanwhile, this returns, and the jobs are lost.
+    /// If the results were dropped, the jobs in the queue are dropped instead. This waits for ever if
+    /// more results wait than there is room for and none is read, or if a job of this pool awaits it.
+    ///
+    /// If the runtime shuts down meanwhile, this returns. The jobs in the queue are dropped, and those
+    /// in flight are aborted where they wait, except for what runs on other threads, such as
+    /// `spawn_blocking`.
     pub async fn stop(self) {
         drop(self.submit);
         _ = self.scaler.await; // an error: the runtime is shutting down
@@ -128,7 +126,7 @@ pub struct Pool {
     /// resolution of timers.
     pub period: Duration,
     /// Number of jobs that may wait in the queue, and of results that may wait to be read. Memory
-    /// for all of them is allocated at the start.
+    /// for all of them is allocated at the start; too little memory is a panic or ends the program.
     pub capacity: NonZeroUsize,
 }
 
@@ -144,6 +142,25 @@ pub enum Decision {
 }
 
 impl Pool {
+    /// Decides how many workers to add or remove, from the number of jobs in the queue and of workers.
+    ///
+    /// A queue of more than two jobs for each worker adds half as many workers as it has jobs. An empty
+    /// queue removes half of the workers. Both stay within the minimum and the maximum. A queue of one or
+    /// two jobs for each worker changes nothing: these jobs may wait behind long ones, whatever the
+    /// maximum.
+    pub fn decide(&self, queue: usize, workers: usize) -> Decision {
+        let max_workers = self.max_workers.max(self.min_workers).get();
+        let add = (queue / 2).min(max_workers.saturating_sub(workers));
+        let remove = (workers / 2).min(workers.saturating_sub(self.min_workers.get()));
+        if queue > workers.saturating_mul(2) && add > 0 {
+            Decision::Add(add)
+        } else if queue == 0 && remove > 0 {
+            Decision::Remove(remove)
+        } else {
+            Decision::Keep
+        }
+    }
+
     /// Starts the pool, which does `work` on every job that is submitted, and returns its results.
     /// They end when the pool does. While they are not read, workers wait with theirs.
     ///
@@ -160,7 +177,7 @@ impl Pool {
     pub fn start<J, R, W>(
         self,
         work: impl Fn(usize, J) -> W + Send + Sync + 'static,
-        mut observe: impl FnMut(Event) + Send + 'static,
+        observe: impl FnMut(Event) + Send + 'static,
     ) -> (RunningPool<J>, Receiver<R>)
     where
         J: Send + 'static, // tokio's `spawn` asks for `Send` and `'static`
@@ -170,79 +187,13 @@ impl Pool {
         let (submit, queue) = bounded(self.capacity.get());
         let (reply, results) = bounded(self.capacity.get());
 
-        let (jobs, work) = (queue.clone(), Arc::new(work));
-        let crew = Crew::new(move |id, retirements| {
-            worker(id, retirements, jobs.clone(), reply.clone(), work.clone())
-        });
-        let observe = move |event| {
-            let observed = catch_unwind(AssertUnwindSafe(|| observe(event)));
-            drop(observed); // an error: its own panic, which does not end the scaler
-        };
         let period = self.period.clamp(MILLISECOND, FAR_FUTURE);
         let mut ticks = interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
-        let scaler = tokio::spawn(self.scale(queue, crew, ticks, observe));
+        let scaler = Scaler::new(self, queue, reply, Arc::new(work));
+        let scaler = tokio::spawn(scaler.run(ticks, observe));
         (RunningPool { submit, scaler }, results)
-    }
-
-    /// Decides how many workers to add or remove, from the number of jobs in the queue and of workers.
-    ///
-    /// A queue longer than two jobs a worker adds half as many workers as it has jobs. An empty queue
-    /// removes half of the workers. Both within the minimum and the maximum.
-    pub fn decide(&self, queue: usize, workers: usize) -> Decision {
-        let max_workers = self.max_workers.max(self.min_workers).get();
-        let add = (queue / 2).min(max_workers.saturating_sub(workers));
-        let remove = (workers / 2).min(workers.saturating_sub(self.min_workers.get()));
-        if queue > workers.saturating_mul(2) && add > 0 {
-            Decision::Add(add)
-        } else if queue == 0 && remove > 0 {
-            Decision::Remove(remove)
-        } else {
-            Decision::Keep
-        }
-    }
-
-    /// Keeps as many workers as the queue asks for, until all of them have ended.
-    async fn scale<J, W: Future<Output = Event> + Send + 'static>(
-        self,
-        queue: Receiver<J>,
-        mut crew: Crew<impl Fn(usize, Receiver<()>) -> W>,
-        mut ticks: Interval,
-        mut observe: impl FnMut(Event),
-    ) {
-        crew.grow(self.min_workers.get());
-        loop {
-            select! {
-                biased; // first what has happened, then what to do about it
-                ended = crew.next_ended() => match ended {
-                    Some(event) => {
-                        if !is_over(&queue) {
-                            crew.refill(); // after a panic
-                        }
-                        observe(event);
-                    }
-                    None => return,
-                },
-                _ = ticks.tick() => {
-                    if is_over(&queue) {
-                        continue; // the workers end by themselves
-                    }
-                    let queue = queue.len();
-                    match self.decide(queue, crew.size()) {
-                        Decision::Add(count) => {
-                            observe(Event::ScalingUp { count, queue });
-                            crew.grow(count);
-                        }
-                        Decision::Remove(count) => {
-                            observe(Event::ScalingDown { count });
-                            crew.shrink(count);
-                        }
-                        Decision::Keep => {}
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -4,28 +4,28 @@
 mod cli;
 mod flags;
 mod interrupt;
-mod lifetimes;
 mod load;
 mod submit;
 mod summary;
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use cli::seconds;
 use dynamic::{Event, Pool};
 use flags::Flags;
-use lifetimes::peak_and_total;
 use submit::{Job, submit_all};
-use summary::Summary;
+use summary::{Done, Summary};
 use tokio::time::{Instant, sleep};
+
+/// Number of workers that are at work on a job.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let flags = Flags::parse();
     let interrupt = interrupt::token();
     let start = Instant::now();
-    let (happened, events) = mpsc::channel();
     let pool = Pool {
         min_workers: flags.min_workers,
         max_workers: flags.max_workers,
@@ -35,23 +35,26 @@ async fn main() {
 
     let work = |worker, job: Job| async move {
         let started = Instant::now();
+        let busy = BUSY.fetch_add(1, Relaxed) + 1;
         say!("Worker {worker} processing job {}", job.id);
         sleep(job.duration).await;
-        (job.id * 2, started - job.submitted, started.elapsed())
+        BUSY.fetch_sub(1, Relaxed);
+        let done = Done {
+            in_queue: started - job.submitted,
+            at_work: started.elapsed(),
+            busy,
+        };
+        (job.id * 2, done)
     };
-    let observe = move |event: Event| {
-        say!("{event}");
-        _ = happened.send((Instant::now(), event)); // an error: main has ended
-    };
-    let (pool, results) = pool.start(work, observe);
+    let (pool, results) = pool.start(work, |event: Event| say!("{event}"));
 
     let consumer = tokio::spawn(async move {
-        let mut times = Vec::new();
-        while let Ok((result, in_queue, at_work)) = results.recv().await {
+        let mut summary = Summary::default();
+        while let Ok((result, done)) = results.recv().await {
             say!("Result: {result}");
-            times.push((in_queue, at_work));
+            summary.add(&done);
         }
-        times
+        summary
     });
     let mut peak_queue = 0;
     let bursts = submit_all(&flags, &pool, &mut peak_queue);
@@ -59,16 +62,11 @@ async fn main() {
 
     say!("\nStopping pool...");
     pool.stop().await;
-    let times = consumer.await.expect("printing a line does not panic");
+    let mut summary = consumer.await.expect("printing a line does not panic");
     say!("Pool stopped");
 
-    let (peak_workers, lived) = peak_and_total(flags.min_workers.get(), start, events);
-    let summary = Summary {
-        peak_workers,
-        lived,
-        peak_queue,
-        times,
-    };
+    summary.peak_queue = peak_queue;
+    summary.elapsed = start.elapsed();
     note!("{summary}");
     interrupt::exit_if_cancelled(&interrupt);
 }

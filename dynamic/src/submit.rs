@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use dynamic::RunningPool;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::seconds;
@@ -16,32 +18,25 @@ pub struct Job {
     pub submitted: Instant,
 }
 
-impl Job {
-    /// A job that is submitted now.
-    pub fn new(id: usize, duration: Duration) -> Self {
-        Self {
-            id,
-            duration,
-            submitted: Instant::now(),
-        }
-    }
-}
-
 /// Submits all bursts, and keeps the longest queue that it sees.
 pub async fn submit_all(flags: &Flags, pool: &RunningPool<Job>, peak_queue: &mut usize) {
-    let bursts = flags.load.bursts(flags.bursts, flags.jobs, flags.seed);
+    let load = flags.load;
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(flags.seed);
     let mut id = 0;
-    for (number, burst) in bursts.enumerate() {
-        say!("\n--- Burst {} ---", number + 1);
-        id = id.max(number * 100); // 1, 2, ... 101, 102, ... as in the article
-        for duration in burst.jobs {
+    for burst in 0..flags.bursts {
+        say!("\n--- Burst {} ---", burst + 1);
+        id = id.max(burst * 100); // 1, 2, ... 101, 102, ... as in the article
+        for _ in 0..load.jobs(flags.jobs, &mut random) {
             id += 1;
-            let submitted = pool
-                .submit(Job::new(id, seconds(duration / flags.speed)))
-                .await;
+            let job = Job {
+                id,
+                duration: seconds(load.duration(&mut random) / flags.speed),
+                submitted: Instant::now(),
+            };
+            let submitted = pool.submit(job).await;
             submitted.expect("the consumer reads until the last result");
             *peak_queue = pool.queue_len().max(*peak_queue);
         }
-        sleep(seconds(burst.pause / flags.speed)).await;
+        sleep(seconds(load.pause(&mut random) / flags.speed)).await;
     }
 }

@@ -94,4 +94,7 @@ fn a_maximum_below_the_minimum_counts_as_the_minimum() {
     for queue in [0, 1, 3, 100] {
         assert_eq!(decide(queue, 5, 5, 2), Keep);
     }
+    for workers in 1..5 {
+        assert_eq!(decide(100, workers, 5, 2), Add(5 - workers));
+    }
 }

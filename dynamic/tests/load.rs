@@ -4,51 +4,48 @@
 mod load;
 
 use load::Load::{Article, Random};
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
 
 #[test]
 fn the_articles_load_is_always_the_same() {
-    for seed in [1, 2] {
-        let bursts: Vec<_> = Article.bursts(3, 20, seed).collect();
-        assert_eq!(bursts.len(), 3);
-        for burst in bursts {
-            assert_eq!(burst.jobs, [1.0; 20]);
-            assert_eq!(burst.pause, 5.0);
-        }
+    let random = &mut Xoshiro256PlusPlus::seed_from_u64(1);
+    for jobs in [0, 20, usize::MAX] {
+        assert_eq!(Article.jobs(jobs, random), jobs);
     }
-}
-
-#[test]
-fn a_random_load_is_the_same_for_the_same_seed() {
-    let bursts = |seed| Random.bursts(10, 20, seed).collect::<Vec<_>>();
-    assert_eq!(bursts(1), bursts(1));
-    assert_ne!(bursts(1), bursts(2));
+    assert_eq!(
+        [Article.duration(random), Article.pause(random)],
+        [1.0, 5.0]
+    );
 }
 
 #[test]
 fn a_random_load_has_the_averages_of_the_articles() {
-    let (bursts, jobs) = (10_000, 20);
-    let (mut count, mut length, mut pause) = (0, 0.0, 0.0);
-    for burst in Random.bursts(bursts, jobs, 1) {
-        assert!(burst.jobs.len() <= 2 * jobs);
-        assert!(burst.jobs.iter().all(|&length| length >= 0.0));
-        assert!((0.0..10.0).contains(&burst.pause));
-        count += burst.jobs.len();
-        length += burst.jobs.iter().sum::<f64>();
-        pause += burst.pause;
+    let random = &mut Xoshiro256PlusPlus::seed_from_u64(1);
+    let times = 100_000;
+    let [mut jobs, mut duration, mut pause] = [0.0; 3];
+    for _ in 0..times {
+        let some = Random.jobs(20, random);
+        assert!(some <= 40);
+        jobs += some as f64;
+        let long = Random.duration(random);
+        assert!(long >= 0.0);
+        duration += long;
+        let between = Random.pause(random);
+        assert!((0.0..10.0).contains(&between));
+        pause += between;
     }
-    let averages = [
-        count as f64 / bursts as f64,
-        length / count as f64,
-        pause / bursts as f64,
-    ];
-    let rounded = averages.map(|average| (average * 10.0).round() / 10.0);
-    assert_eq!(rounded, [20.0, 1.0, 5.0]);
+    for (sum, average) in [(jobs, 20.0), (duration, 1.0), (pause, 5.0)] {
+        let ratio = sum / f64::from(times) / average;
+        assert!((0.99..1.01).contains(&ratio), "{ratio}");
+    }
 }
 
 #[test]
-fn no_jobs_are_no_jobs() {
-    for load in [Article, Random] {
-        assert!(load.bursts(10, 0, 1).all(|burst| burst.jobs.is_empty()));
-        assert_eq!(load.bursts(0, 20, 1).count(), 0);
+fn a_random_load_takes_any_number_of_jobs() {
+    let random = &mut Xoshiro256PlusPlus::seed_from_u64(1);
+    assert_eq!(Random.jobs(0, random), 0);
+    for jobs in [usize::MAX / 2 + 1, usize::MAX] {
+        assert!(Random.jobs(jobs, random) > 1_000_000);
     }
 }
