@@ -22,7 +22,7 @@ pub struct Flags {
     open: bool,
 }
 
-/// Without its default features it has 130 dependencies instead of 196.
+/// These are 130 packages. Its default features serve and watch the book, which makes them 191.
 const INSTALL: &str = "cargo install --locked mdbook --no-default-features --features search";
 
 /// Assembles the book in `target/book-src` and has `mdbook` build it in `target/book`.

@@ -101,6 +101,12 @@ fn note(line: &str) {
     _ = writeln!(io::stderr(), "{line}");
 }
 
+/// What one reads first.
+const BEFORE_STEP_1: &str = "xtask/book/go-to-rust.md";
+
+/// The page that only the leader of a workshop reads: the last.
+const FOR_LEADERS: &str = "xtask/book/teaching.md";
+
 /// The pages of the workspace at `root`, in the order of the book.
 ///
 /// # Errors
@@ -109,6 +115,7 @@ fn note(line: &str) {
 pub fn pages(root: &Path) -> io::Result<Vec<Page>> {
     let front = Page::read(root, "README.md")?;
     let mut paths = Vec::new();
+    let mut last = Vec::new();
     for step in &STEPS {
         paths.push(format!("{}/README.md", step.name));
         let exercise = format!("{}/exercise.md", step.name);
@@ -128,9 +135,16 @@ pub fn pages(root: &Path) -> io::Result<Vec<Page>> {
         }
     }
     loose.sort();
-    paths.extend(loose.into_iter().map(|(_, path)| path));
+    for (_, path) in loose {
+        match path.as_str() {
+            BEFORE_STEP_1 => paths.insert(0, path),
+            FOR_LEADERS => last.push(path),
+            _ => paths.push(path),
+        }
+    }
     paths.extend(["xtask/README.md", "xtask/lab/README.md"].map(String::from));
-    let others = paths.iter().map(|path| Page::read(root, path));
+    let others = paths.iter().chain(&last);
+    let others = others.map(|path| Page::read(root, path));
     [Ok(front)].into_iter().chain(others).collect()
 }
 

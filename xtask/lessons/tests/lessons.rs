@@ -166,8 +166,14 @@ fn links_in_the_book_lead_to_files_of_the_book() {
     }));
 
     let summary = text("src/SUMMARY.md");
-    let places = STEPS.map(|step| summary.find(&format!("({}/index.md)", step.name)));
+    let steps = STEPS.map(|step| format!("({}/index.md)", step.name));
+    let order = [&["(xtask/book/go-to-rust.md)".to_owned()], &steps[..]].concat();
+    let places = Vec::from_iter(order.iter().map(|page| summary.find(page)));
     assert!(places.is_sorted() && places[0].is_some(), "{summary}");
+    assert!(
+        summary.trim_end().ends_with("(xtask/book/teaching.md)"),
+        "{summary}"
+    );
 }
 
 #[test]
