@@ -1,0 +1,3 @@
+for (const table of document.querySelectorAll(".table-wrapper")) {
+    table.classList.toggle("scrolls", table.scrollWidth > table.clientWidth);
+}
