@@ -20,12 +20,19 @@ pub struct Finished {
     pub output: String,
     /// `None` if it was still running at its deadline.
     pub status: Option<ExitStatus>,
+    /// What it took.
+    pub usage: Usage,
+}
+
+/// Time that a command and all that it has started took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
     /// How long it ran.
     pub time: Duration,
     /// The same without the time in which it waited for a processor.
     pub own_time: Duration,
-    /// How long it computed, on all processors together; `None` if the system does not tell.
-    pub computed: Option<Duration>,
+    /// How long it computed, on all processors together; zero if the system does not tell.
+    pub computed: Duration,
 }
 
 impl Finished {
@@ -70,10 +77,20 @@ pub fn run_unless(
     command.stdin(Stdio::null());
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = start(&mut command)?;
-    let mut clock = Clock::new(child.id());
-    let mut left = || match stop.load(Relaxed) {
-        true => Duration::ZERO,
-        false => clock.left(limit),
+    let (id, start) = (child.id(), Instant::now());
+    let (mut usage, mut threads) = (Usage::default(), Threads::new());
+    let mut left = || {
+        let passed = start.elapsed() - usage.time;
+        if passed >= TICK {
+            let (computed, waited) = measure(id, &mut threads);
+            usage.time += passed;
+            usage.own_time += own(passed, computed, waited);
+            usage.computed += computed;
+        }
+        match stop.load(Relaxed) || usage.time >= limit.saturating_mul(PATIENCE) {
+            true => Duration::ZERO,
+            false => limit.saturating_sub(usage.own_time),
+        }
     };
     drop(command); // it holds the writing ends: from here on only the processes do
 
@@ -104,69 +121,27 @@ pub fn run_unless(
     }
     running(|running| running.remove(&child.id()));
     let output = String::from_utf8_lossy(&output).into_owned();
-    let computed = (clock.computed > Duration::ZERO).then_some(clock.computed);
     Ok(Finished {
         output,
         status,
-        time: clock.start.elapsed(),
-        own_time: clock.own_time,
-        computed,
+        usage,
     })
 }
 
-/// Measures the own time of a process and of all that it has started.
-struct Clock {
-    id: u32,
-    start: Instant,
-    /// When the rest was measured last.
-    last: Instant,
-    own_time: Duration,
-    computed: Duration,
-    threads: BTreeMap<String, Usage>,
-}
+/// How long each thread has computed so far, and how long it has waited for a processor.
+type Threads = BTreeMap<String, (Duration, Duration)>;
 
-/// How long a thread has computed so far, and how long it has waited for a processor.
-type Usage = (Duration, Duration);
-
-impl Clock {
-    fn new(id: u32) -> Self {
-        let start = Instant::now();
-        Self {
-            id,
-            start,
-            last: start,
-            own_time: Duration::ZERO,
-            computed: Duration::ZERO,
-            threads: BTreeMap::new(),
-        }
+/// How long all threads of a process, and of those that it has started, computed and waited since the last time.
+fn measure(id: u32, threads: &mut Threads) -> (Duration, Duration) {
+    let (mut now, mut all) = (Threads::new(), (Duration::ZERO, Duration::ZERO));
+    add_threads(&id.to_string(), &mut now);
+    for (thread, (computed, waited)) in &now {
+        let before = threads.get(thread).copied().unwrap_or_default();
+        all.0 += computed.saturating_sub(before.0);
+        all.1 += waited.saturating_sub(before.1);
     }
-
-    /// What is left of a limit in own time.
-    fn left(&mut self, limit: Duration) -> Duration {
-        if self.last.elapsed() >= TICK {
-            self.measure();
-        }
-        match self.start.elapsed() < limit.saturating_mul(PATIENCE) {
-            true => limit.saturating_sub(self.own_time),
-            false => Duration::ZERO,
-        }
-    }
-
-    fn measure(&mut self) {
-        let mut threads = BTreeMap::new();
-        usage(&self.id.to_string(), &mut threads);
-        let (mut computed, mut waited) = (Duration::ZERO, Duration::ZERO);
-        for (thread, now) in &threads {
-            let before = self.threads.get(thread).copied().unwrap_or_default();
-            computed += now.0.saturating_sub(before.0);
-            waited += now.1.saturating_sub(before.1);
-        }
-        self.threads = threads;
-        self.computed += computed;
-        let passed = self.last.elapsed();
-        self.last += passed;
-        self.own_time += own(passed, computed, waited);
-    }
+    *threads = now;
+    all
 }
 
 /// The own time of threads that together computed and waited for a processor for so long while this time passed. Waiting for each
@@ -190,7 +165,7 @@ fn own(passed: Duration, computed: Duration, waited: Duration) -> Duration {
 }
 
 /// Adds the threads of a process and of those that it has started. On other systems than Linux there are none.
-fn usage(process: &str, threads: &mut BTreeMap<String, Usage>) {
+fn add_threads(process: &str, threads: &mut Threads) {
     let tasks = fs::read_dir(format!("/proc/{process}/task"));
     for task in tasks.into_iter().flatten().flatten() {
         let (path, thread) = (task.path(), task.file_name().to_string_lossy().into_owned());
@@ -204,7 +179,7 @@ fn usage(process: &str, threads: &mut BTreeMap<String, Usage>) {
         let children = fs::read_to_string(path.join("children")).unwrap_or_default();
         children
             .split_whitespace()
-            .for_each(|child| usage(child, threads));
+            .for_each(|child| add_threads(child, threads));
     }
 }
 
@@ -365,9 +340,12 @@ mod tests {
     #[test]
     fn a_loop_computes_and_a_sleep_does_not() {
         let spins = shell("while :; do :; done", Duration::from_millis(500));
-        assert!(spins.computed >= Some(spins.own_time / 2), "{spins:?}");
+        assert!(
+            spins.usage.computed >= spins.usage.own_time / 2,
+            "{spins:?}"
+        );
         let waits = shell("sleep 1000", Duration::from_millis(500));
-        assert!(waits.computed < Some(waits.own_time / 2), "{waits:?}");
+        assert!(waits.usage.computed < waits.usage.own_time / 2, "{waits:?}");
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn start(root: &Path, step: &str, part: Option<usize>, all: bool, force: bool) -
     part.map(|number| nth(&exercise, number)).transpose()?;
     let _lock = lock(root)?;
     let sources = Sources::read(root, step)?;
-    let (progress, note) = (sources.note("progress"), sources.note("part"));
+    let progress = sources.note("progress");
     let is_solved = progress.ends_with("solved");
     if sources.differ() && !progress.is_empty() && !is_solved && !force {
         return Err(format!(
@@ -174,14 +174,9 @@ fn start(root: &Path, step: &str, part: Option<usize>, all: bool, force: bool) -
     }
     // Who has solved a part goes on with the next one in the same files.
     let last = exercise.parts.len();
-    let solved = match note
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-    {
-        Some(number) if is_solved && progress != "solved" && sources.differ() && !force => number,
-        _ => 0,
-    };
+    let (solved, is_whole) = part_under_way(&sources)
+        .filter(|_| is_solved && progress != "solved" && sources.differ() && !force)
+        .unwrap_or((0, true));
     let number = part.unwrap_or(if solved < last { solved + 1 } else { 1 });
     let parts = match all {
         false => vec![nth(&exercise, number)?],
@@ -191,7 +186,7 @@ fn start(root: &Path, step: &str, part: Option<usize>, all: bool, force: bool) -
     let next = goes_on
         .then(|| blank(&sources.theirs, parts.iter().copied()).ok())
         .flatten();
-    let is_late = number > 1 && (next.is_none() || note.ends_with("only"));
+    let is_late = number > 1 && (next.is_none() || !is_whole);
     let note = match (all, is_late) {
         (true, _) => String::new(),
         (false, true) => format!("{number} only"),
@@ -220,6 +215,13 @@ fn start(root: &Path, step: &str, part: Option<usize>, all: bool, force: bool) -
         if all { "them" } else { "it" }
     ));
     Ok(())
+}
+
+/// The part that was begun last, and whether those before it are the learner's, too. `None` if all parts were begun at once.
+fn part_under_way(sources: &Sources) -> Option<(usize, bool)> {
+    let note = sources.note("part");
+    let number = note.split(' ').next()?.parse().ok()?;
+    Some((number, !note.ends_with("only")))
 }
 
 /// Replaces what is in the step's folder, and says where that is kept.

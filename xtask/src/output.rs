@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -42,50 +42,24 @@ pub fn fail(error: impl Into<Box<dyn Error>>) -> ! {
     process::exit(1)
 }
 
-/// Says on standard error that something goes on, if it takes longer than two seconds: on a terminal each second, in a line that
-/// goes away again, and elsewhere each ten seconds.
+/// Says on standard error that something goes on: after 2, 4, 8, 16 seconds and so on.
 #[derive(Debug)]
-pub struct Progress {
-    start: Instant,
-    next: Duration,
-    is_shown: bool,
+pub struct Progress(Instant, Duration);
+
+impl Default for Progress {
+    /// Starts now.
+    fn default() -> Self {
+        Self(Instant::now(), Duration::from_secs(2))
+    }
 }
 
 impl Progress {
-    /// Starts now.
-    #[expect(clippy::new_without_default, reason = "a time is no default")]
-    pub fn new() -> Self {
-        let (start, next) = (Instant::now(), Duration::from_secs(2));
-        Self {
-            start,
-            next,
-            is_shown: false,
-        }
-    }
-
     /// Says what goes on, if it is time to.
     pub fn tick(&mut self, what: &str) {
-        let elapsed = self.start.elapsed();
-        if elapsed < self.next {
-            return;
-        }
-        self.is_shown = io::stderr().is_terminal();
-        let (start, end, pause) = match self.is_shown {
-            true => ("\r", "\x1b[K", 1),
-            false => ("", "\n", 10),
-        };
-        _ = write!(
-            io::stderr(),
-            "{start}  .. {what}: {} s{end}",
-            elapsed.as_secs()
-        );
-        self.next = elapsed + Duration::from_secs(pause);
-    }
-
-    /// Takes the line away, before another is printed.
-    pub fn clear(&mut self) {
-        if std::mem::take(&mut self.is_shown) {
-            _ = write!(io::stderr(), "\r\x1b[K");
+        let Self(start, next) = self;
+        if start.elapsed() >= *next {
+            _ = writeln!(io::stderr(), "  .. {what}: {} s", next.as_secs());
+            *next *= 2;
         }
     }
 }
@@ -95,12 +69,11 @@ pub fn patiently<R>(what: &str, work: impl FnOnce() -> R) -> R {
     thread::scope(|scope| {
         let (done, waits) = mpsc::channel::<Infallible>();
         scope.spawn(move || {
-            let mut progress = Progress::new();
-            let second = Duration::from_secs(1);
-            while waits.recv_timeout(second) == Err(RecvTimeoutError::Timeout) {
+            let mut progress = Progress::default();
+            let pause = Duration::from_millis(500);
+            while waits.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 progress.tick(what);
             }
-            progress.clear();
         });
         let result = work();
         drop(done);

@@ -1006,12 +1006,12 @@ fn a_check_is_repeated_whenever_a_file_is_saved() {
     let watch = watch.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut watch = Watch::start(watch.stderr(Stdio::null()));
     watch.wait_for("0 of 2 properties hold.");
-    watch.wait_for("Ctrl-C");
+    watch.wait_for("This goes on when you save");
     room.write("basic/src/new.rs", &mine());
     fs::rename(room.path("basic/src/new.rs"), room.path("basic/src/lib.rs"))
         .expect("they are ours");
     watch.wait_for("2 of 2 properties hold.");
-    watch.wait_for("Ctrl-C");
+    watch.wait_for("This goes on when you save");
     watch.says("l\n");
     watch.wait_for("1  basic");
     watch.says("h\n");

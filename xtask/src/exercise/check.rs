@@ -18,7 +18,7 @@ use serde_json::{Deserializer, Value};
 
 use super::sources::{Sources, digest};
 use crate::cargo::cargo;
-use crate::deadline::{self, Finished};
+use crate::deadline::{self, Finished, Usage};
 use crate::files::plain_files;
 use crate::output::patiently;
 
@@ -201,31 +201,29 @@ impl Check {
         let sources = Sources::read(&self.root, &self.step)?;
         let (known, folder) = (sources.note("built"), self.root.join(&self.step));
         let state = || -> io::Result<Vec<(String, String)>> {
-            #[cfg(unix)]
-            use std::os::unix::fs::MetadataExt;
-            let files = plain_files(&folder, "src")?.into_iter();
-            let files = files.map(|(path, data)| {
-                let content = sources.theirs.get(&path).map(|file| digest(file));
-                #[cfg(unix)] // no program can set this time
-                let changed = (data.ctime(), data.ctime_nsec());
-                #[cfg(not(unix))]
-                let changed = data.created().ok();
-                let state = format!("{path} {content:?} {:?} {changed:?}", data.modified());
-                (path, state)
-            });
+            let files = plain_files(&folder, "src")?
+                .into_iter()
+                .map(|(path, data)| {
+                    let content = sources.theirs.get(&path).map(|file| digest(file));
+                    let mut state = format!("{path} {content:?} {:?}", data.modified());
+                    #[cfg(unix)] // no program can set this time
+                    {
+                        use std::os::unix::fs::MetadataExt;
+                        state += &format!(" {}.{}", data.ctime(), data.ctime_nsec());
+                    }
+                    (path, state)
+                });
             Ok(files.collect())
         };
-        let mut is_known = true;
-        for (path, state) in state()? {
-            if !known.lines().any(|line| line == state) {
-                is_known = false;
-                let file = File::options().append(true).open(folder.join(path));
-                _ = file.and_then(|file| file.set_modified(SystemTime::now())); // or it is read-only, and stays as it is
-            }
+        let mut new = state()?;
+        new.retain(|(_, state)| !known.lines().any(|line| line == state));
+        for (path, _) in &new {
+            let file = File::options().append(true).open(folder.join(path));
+            _ = file.and_then(|file| file.set_modified(SystemTime::now())); // or it is read-only
         }
-        if !is_known {
+        if !new.is_empty() {
             let lines = state()?.into_iter().map(|(_, state)| state + "\n");
-            _ = sources.set_note("built", &String::from_iter(lines)); // or everything is built each time
+            _ = sources.set_note("built", &String::from_iter(lines)); // or all is built each time
         }
         Ok(())
     }
@@ -356,6 +354,11 @@ impl Check {
 
     /// What came of a test.
     fn property(&self, test: &Test, finished: &Finished) -> Property {
+        let Usage {
+            time,
+            own_time,
+            computed,
+        } = finished.usage;
         let panics = panics(&finished.output);
         let told = Vec::from_iter(panics.iter().filter(|panic| !panic.is_second_hand()));
         let source = format!("{}/src/", self.step);
@@ -380,8 +383,10 @@ impl Check {
             };
             Outcome::Panics(panic.message.clone() + end)
         } else if finished.status.is_none() {
-            let spins = finished.computed.map(|time| time > finished.own_time / 2);
-            Outcome::NeverEnds { spins }
+            let spins = computed > own_time / 2;
+            Outcome::NeverEnds {
+                spins: (computed > Duration::ZERO).then_some(spins),
+            }
         } else if let Some(difference) = snapshot(&finished.output) {
             Outcome::Fails(difference)
         } else {
@@ -391,7 +396,7 @@ impl Check {
             name: test.name().into(),
             file: test.file.clone(),
             outcome,
-            starved: finished.time > finished.own_time * 2 && finished.time > STARVED,
+            starved: time > own_time * 2 && time > STARVED,
         }
     }
 }

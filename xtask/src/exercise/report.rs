@@ -26,7 +26,6 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// How many lines of a test's message are shown, and how many characters of each. One test alone may say more.
 const LINES: usize = 12;
-const ALL_LINES: usize = 100;
 const WIDTH: usize = 94;
 
 /// How long a test may take while parts are not written: it may wait for a thread that has met a `todo!`.
@@ -39,9 +38,6 @@ const HANG: &str = "What never ends waits for something. Is a sender still alive
 /// What to look at if tests compute for ever.
 const SPIN: &str = "What never ends here does not wait: it computes. Which loop goes on, and what should \
                     end it? A pool that waits uses no processor time.";
-
-/// What to look at when a property that all steps share does not hold.
-const SHARED_ADVICE: &str = include_str!("shared.md");
 
 /// Reports each check. Ends the program with 1 if something does not hold yet. `watch` repeats the check
 /// whenever a file of its step is saved, until a signal or the user ends it.
@@ -70,45 +66,36 @@ fn repeat(check: &Check) -> ! {
     let folder = check.root.join(&check.step);
     let (send, lines) = mpsc::channel();
     thread::spawn(move || {
-        io::stdin()
-            .lock()
-            .lines()
-            .map_while(|line| line.ok())
-            .try_for_each(|line| send.send(line))
+        let mut lines = io::stdin().lock().lines().map_while(|line| line.ok());
+        lines.try_for_each(|line| send.send(line))
     });
-    let obey = || {
-        for line in lines.try_iter() {
-            if let Err(error) = obey(check, line.trim()) {
-                say(format_args!("xtask: {error}"));
-            }
-        }
-    };
     loop {
         if io::stdout().is_terminal() {
             say("\x1b[2J\x1b[H"); // an empty screen
         }
-        if let Err(error) = check.touch_what_came_back() {
-            say(format_args!("xtask: {error}"));
-        }
+        let touched = check.touch_what_came_back();
         let seen = saved(&folder);
         let interrupt = || {
-            obey();
+            for line in lines.try_iter() {
+                obey(check, line.trim()).unwrap_or_else(complain);
+            }
             match saved(&folder) == seen {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
             }
         };
-        let done = one(check, interrupt).and_then(|_| progress(&check.root));
-        if let Err(error) = done {
-            say(format_args!("xtask: {error}"));
-        }
-        say(
-            "\nThis goes on when you save. Type h for a hint, n for the next part, l for the list of steps, q to quit (or Ctrl-C), and Enter.",
-        );
+        let done = touched.and_then(|()| one(check, interrupt));
+        done.and_then(|_| progress(&check.root))
+            .unwrap_or_else(complain);
+        say("\nThis goes on when you save. h, n, l or q, and Enter: hint, next part, list, quit.");
         while interrupt().is_continue() {
             thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+fn complain(error: Box<dyn Error>) {
+    say(format_args!("xtask: {error}"));
 }
 
 /// Does what a line says that was typed beside a check.
@@ -141,51 +128,38 @@ fn saved(folder: &Path) -> BTreeMap<String, (Option<SystemTime>, u64)> {
 /// Does one check and says what it finds. Gives whether everything holds.
 fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
     let Check { root, step, .. } = check;
-    let number = STEPS.iter().position(|row| row.name == step);
-    say(format_args!(
-        "{step}: {}",
-        number.map_or("", |number| STEPS[number].idea)
-    ));
-    let mut exercise = super::exercise(root, step).unwrap_or_default(); // its advice is all that is missed
-    exercise
-        .advice
-        .extend(advice(SHARED_ADVICE).unwrap_or_default());
-    let sources = Sources::read(root, step)?;
-    let blank = exercise
-        .parts
+    let idea = STEPS
         .iter()
-        .find_map(|part| Some((part, is_blank(&sources.theirs, part)?)));
-    let unwritten = blank.as_ref().map(|(part, _)| part.number);
+        .find(|row| row.name == step)
+        .map_or("", |row| row.idea);
+    say(format_args!("{step}: {idea}"));
+    let mut exercise = super::exercise(root, step).unwrap_or_default(); // its advice is all that is missed
+    let shared = advice(include_str!("shared.md")).unwrap_or_default();
+    exercise.advice.extend(shared);
+    let sources = Sources::read(root, step)?;
+    let mut unwritten = exercise.parts.iter();
+    let unwritten = unwritten.find_map(|part| Some((part, is_blank(&sources.theirs, part)?)));
+    let number = unwritten.as_ref().map(|(part, _)| part.number);
     let mut check = check.clone();
-    if blank.is_some() {
+    if number.is_some() {
         check.limit = check.limit.min(UNWRITTEN_LIMIT);
     }
-    let (mut progress, mut is_starved) = (Progress::new(), false);
+    let (mut progress, mut is_starved) = (None::<Progress>, false);
     let verdict = check.run(|known| {
-        if let Some(property) = known {
-            progress.clear();
-            if property.starved && !is_starved {
-                say("  This computer is very busy, so the tests take longer. Only their own time counts.");
-                is_starved = true;
+        match known {
+            None => progress.get_or_insert_default().tick("the tests run"),
+            Some(property) => {
+                progress = None;
+                if property.starved && !is_starved {
+                    say("  This computer is very busy, so the tests take longer. Only their own time counts.");
+                    is_starved = true;
+                }
+                say(line(property, number.is_some(), &check, &exercise));
             }
-            let lines = if check.only.is_empty() { LINES } else { ALL_LINES };
-            say(line(property, blank.is_some(), check.limit, lines, &exercise));
-            progress = Progress::new();
         }
-        progress.tick("the tests run");
         interrupt()
     })?;
-    progress.clear();
 
-    let blank = blank.map(|(part, place)| {
-        let (
-            Part {
-                number, function, ..
-            },
-            Place { path, line, .. },
-        ) = (part, place);
-        format!("part {number}, `{function}` in {step}/{path}:{line}")
-    });
     let (state, next) = match &verdict {
         Verdict::Interrupted => return Ok(false),
         Verdict::DoesNotCompile(_) => {
@@ -194,27 +168,31 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
             ("does not compile".into(), Some(next.into()))
         }
         Verdict::Checked(properties) => {
-            let state = summary(properties, unwritten, &exercise);
-            (state, blank.or_else(|| first(step, properties, &exercise)))
+            let state = summary(properties, number, &exercise);
+            let first = first(step, properties, &exercise);
+            let is_asked = check.only.is_empty() || first.is_some();
+            let unwritten = unwritten.filter(|_| is_asked).map(|(part, place)| {
+                let (
+                    Part {
+                        number, function, ..
+                    },
+                    Place { path, line, .. },
+                ) = (part, place);
+                format!("part {number}, `{function}` in {step}/{path}:{line}")
+            });
+            (state, unwritten.or(first))
         }
     };
-    let part = sources.note("part");
-    let last = exercise.parts.len();
-    let part_number = part
-        .split(' ')
-        .next()
-        .and_then(|part| part.parse().ok())
-        .unwrap_or(last);
-    let is_whole = part_number == last && !part.ends_with("only");
-    let solved = next.is_none();
-    let state = match (solved, is_whole) {
+    let (solved, last) = (next.is_none(), exercise.parts.len());
+    let (part, is_whole) = super::part_under_way(&sources).unwrap_or((last, true));
+    let state = match (solved, part == last && is_whole) {
         (false, _) => state,
         (true, true) => "solved".into(),
-        (true, false) => format!("part {part_number} solved"),
+        (true, false) => format!("part {part} solved"),
     };
     if !sources.differ() {
         say("These are our sources: nothing of yours is judged.");
-    } else if check.only.is_empty() {
+    } else if check.only.is_empty() && !sources.note("progress").is_empty() {
         sources.set_note("progress", &state)?;
     }
     match &next {
@@ -225,13 +203,13 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
         None if !sources.differ() => say(format_args!(
             "Next: `cargo xtask exercise {step}`, to write them yourself."
         )),
-        None if part_number < last => say(format_args!(
+        None if part < last => say(format_args!(
             "Next: part {}, `cargo xtask exercise {step}`. To compare: `cargo xtask solution {step}`.",
-            part_number + 1
+            part + 1
         )),
         None => {
-            let follows = number.and_then(|number| STEPS.get(number + 1));
-            let follows = follows.unwrap_or(&STEPS[0]).name;
+            let mut follows = STEPS.iter().skip_while(|row| row.name != step).skip(1);
+            let follows = follows.next().unwrap_or(&STEPS[0]).name;
             say(format_args!(
                 "Next: compare, `cargo xtask solution {step}`, then `cargo xtask exercise {follows}`."
             ));
@@ -304,47 +282,45 @@ fn first(step: &str, properties: &[Property], exercise: &Exercise) -> Option<Str
 }
 
 /// A property on a line, and below it what is wrong.
-fn line(
-    property: &Property,
-    is_unwritten: bool,
-    limit: Duration,
-    lines: usize,
-    exercise: &Exercise,
-) -> String {
-    let advice = || exercise.advice(&property.name).unwrap_or_default();
-    let (mark, message, advice) = match &property.outcome {
-        Outcome::Holds => ("✓", String::new(), ""),
-        Outcome::NotWritten(_) => ("…", String::new(), ""),
-        _ if is_unjudged(property, is_unwritten) => ("…", String::new(), ""),
-        Outcome::Fails(message) => ("✗", message.clone(), advice()),
-        Outcome::Panics(message) => ("✗", message.clone(), ""), // which says it all
-        Outcome::NeverEnds { spins } => {
-            let how = match spins {
-                Some(true) => ": it computes",
-                Some(false) => ": it waits",
-                None => "",
-            };
-            (
-                "∞",
-                format!("never ends{how}; stopped after {} s", limit.as_secs()),
-                "",
-            )
-        }
+fn line(property: &Property, is_unwritten: bool, check: &Check, exercise: &Exercise) -> String {
+    let (mut colour, mut mark) = (AnsiColor::Red, "✗");
+    let (mut message, mut advice) = (String::new(), "");
+    match &property.outcome {
+        Outcome::Holds => (colour, mark) = (AnsiColor::Green, "✓"),
+        Outcome::NotWritten(_) => (colour, mark) = (AnsiColor::Yellow, "…"),
+        _ if is_unjudged(property, is_unwritten) => (colour, mark) = (AnsiColor::Yellow, "…"),
         Outcome::LeftOut(package) => {
-            let message =
+            (colour, mark) = (AnsiColor::Yellow, "…");
+            message =
                 format!("{package} does not compile, and these tests are built with all steps");
-            ("…", message, "")
         }
-    };
-    let colour = match mark {
-        "✓" => AnsiColor::Green,
-        "…" => AnsiColor::Yellow,
-        _ => AnsiColor::Red,
-    };
+        Outcome::NeverEnds { spins } => {
+            mark = "∞";
+            let how = spins.map_or(
+                "",
+                |spins| if spins { ": it computes" } else { ": it waits" },
+            );
+            message = format!("never ends{how}; stopped after {} s", check.limit.as_secs());
+        }
+        Outcome::Panics(panic) => message = panic.clone(), // which says it all
+        Outcome::Fails(failure) => {
+            message = failure.clone();
+            advice = exercise.advice(&property.name).unwrap_or_default();
+        }
+    }
     let mut text = format!("  {} {property}", paint(colour.on_default(), mark));
+    let lines = if check.only.is_empty() {
+        LINES
+    } else {
+        usize::MAX
+    };
     let cut = |line: &str| line.chars().take(WIDTH).collect();
-    let message = message.lines().take(lines).map(cut);
-    for line in message.chain(wrap(advice, WIDTH)) {
+    for line in message
+        .lines()
+        .take(lines)
+        .map(cut)
+        .chain(wrap(advice, WIDTH))
+    {
         text += &format!("\n      {line}");
     }
     text
