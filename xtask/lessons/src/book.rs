@@ -89,8 +89,8 @@ pub fn assemble(root: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     }
     files.insert("src/SUMMARY.md".into(), summary(&pages).into_bytes());
     files.insert("book.toml".into(), settings(&pages).into_bytes());
-    files.insert("book.css".into(), include_bytes!("book.css").into());
-    files.insert("book.js".into(), include_bytes!("book.js").into());
+    files.insert("pages.css".into(), include_bytes!("pages.css").into());
+    files.insert("pages.js".into(), include_bytes!("pages.js").into());
     Ok(files)
 }
 
@@ -151,7 +151,7 @@ fn settings(pages: &[Page]) -> String {
     format!(
         "[book]\ntitle = {title:?}\nlanguage = \"en\"\n\n\
          [build]\nbuild-dir = \"../book\"\ncreate-missing = false\n\n\
-         [output.html]\nadditional-css = [\"book.css\"]\nadditional-js = [\"book.js\"]\nno-section-label = true\nsmart-punctuation = false\n\n\
+         [output.html]\nadditional-css = [\"pages.css\"]\nadditional-js = [\"pages.js\"]\nno-section-label = true\nsmart-punctuation = false\n\n\
          [output.html.playground]\nrunnable = false\n"
     )
 }
