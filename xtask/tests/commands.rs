@@ -110,6 +110,7 @@ fn help_and_wrong_flags_of_soak_and_bench_are_answered_without_a_build() {
     let answer = |flags: &[&str]| {
         let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
         xtask.args(flags).env("CARGO", "there is no such program");
+        xtask.env_remove("CLICOLOR_FORCE");
         let output = xtask.output().expect("xtask can be started");
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         (output.status.code(), format!("{stdout}{stderr}"))
@@ -227,5 +228,6 @@ fn xtask_runs_steps_wherever_cargo_puts_them() {
 
 fn xtask(flags: &[&str]) -> Output {
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.args(flags).output().expect("xtask can be started")
+    xtask.args(flags).env_remove("CLICOLOR_FORCE");
+    xtask.output().expect("xtask can be started")
 }
