@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, thread};
 
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -202,48 +202,6 @@ impl Gates {
         };
         start
     }
-}
-
-/// Waits until the threads whose names start so have not run for a tenth of a second. A thread that waits
-/// for something does not run; one that spins, or that sleeps and looks again, does. Linux tells; on other
-/// systems this does nothing. A test that calls this has a program of its own, as all threads count.
-///
-/// # Panics
-///
-/// If they go on running, or if there are not `count` of them.
-#[track_caller]
-pub fn threads_rest(names: &[&str], count: usize) {
-    if !cfg!(target_os = "linux") {
-        return;
-    }
-    let mut seen = threads(names);
-    for _ in 0..50 {
-        let before = seen;
-        thread::sleep(Duration::from_millis(100)); // so that a thread that looks again does so
-        seen = threads(names);
-        let sleeping = seen.iter().filter(|thread| thread.contains("sleeping"));
-        if seen == before && sleeping.count() == count {
-            return;
-        }
-    }
-    panic!("threads run although they have nothing to do, or are not {count}: {seen:#?}");
-}
-
-/// Each of these threads: its name, its state, and how often it has run so far.
-fn threads(names: &[&str]) -> Vec<String> {
-    let folders = fs::read_dir("/proc/self/task").expect("Linux has it");
-    let status = folders.filter_map(|folder| {
-        let status = fs::read_to_string(folder.ok()?.path().join("status"));
-        status.ok() // an error: the thread has ended
-    });
-    let is_one = |status: &String| {
-        let name = status.trim_start_matches("Name:").trim_start();
-        names.iter().any(|start| name.starts_with(start))
-    };
-    let told = ["Name:", "State:", "voluntary_", "nonvoluntary_"];
-    let is_told = |line: &&str| told.iter().any(|word| line.starts_with(word));
-    let line = |status: String| Vec::from_iter(status.lines().filter(is_told)).join(" ");
-    status.filter(is_one).map(line).collect()
 }
 
 /// An example of the package whose test calls this. `cargo test` builds the examples beside the tests.
