@@ -66,7 +66,7 @@ impl<J> Submitter<J> {
     /// # Cancel safety
     ///
     /// A future that is dropped while it waits, for example by a timeout around it, takes its job along.
-    /// To wait for something else and lose nothing, pin it and keep it: step 4's `README.md` shows how.
+    /// To wait for something else and lose nothing, pin it and keep it: `xtask/book/at-work.md` shows how.
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;

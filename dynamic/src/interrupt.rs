@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 /// once.
 ///
 /// Signals are handled on a thread of their own, so that they work even while the program's output is
-/// not read and its other thread waits for that.
+/// not read and its other thread waits for that. A signal that was ignored at the start, as under `nohup`,
+/// cancels as well.
 pub fn token() -> CancellationToken {
     let interrupt = CancellationToken::new();
     let token = interrupt.clone();

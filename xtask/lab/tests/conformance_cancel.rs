@@ -217,9 +217,10 @@ async fn no_job_starts_after_the_cancel_and_none_is_lost() {
     }
 }
 
+/// In 20 rounds, a choice at random takes a job.
 #[tokio::test(start_paused = true)]
 async fn cancelled_before_the_start_every_job_is_refused() {
-    for step in asked_for() {
+    for step in asked_for().flat_map(|step| [step; 20]) {
         let cancel = CancellationToken::new();
         cancel.cancel();
         let mut refused = Vec::new();
