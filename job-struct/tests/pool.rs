@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Barrier, Mutex};
 use std::{fs, thread};
@@ -124,7 +123,7 @@ fn wait_sleeps_until_the_result_comes() {
             });
             let thread = thread.recv().expect("it is sent");
             let is_asleep = || {
-                let status = Path::new("/proc").join(&thread).join("status");
+                let status = std::path::Path::new("/proc").join(&thread).join("status");
                 let status = fs::read_to_string(status);
                 status.is_ok_and(|status| status.contains("State:\tS"))
             };

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use xtask::deadline;
 use xtask::exercise::blank::{self, find};
 use xtask::exercise::parts::{Exercise, advice};
 use xtask::exercise::{DIGESTS, Files, digests};
@@ -364,7 +363,7 @@ fn only_plain_files_are_read_and_replaced() {
     assert!(pipe.expect("Linux has it").success());
 
     let ends = |code, arguments| {
-        let finished = deadline::run(room.xtask(arguments), Duration::from_secs(60));
+        let finished = xtask::deadline::run(room.xtask(arguments), Duration::from_secs(60));
         let finished = finished.expect("xtask can be started");
         let status = finished.status.expect("it does not wait for the pipe");
         assert_eq!(status.code(), Some(code), "{}", finished.output);

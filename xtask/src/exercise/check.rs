@@ -205,12 +205,12 @@ impl Check {
                 .into_iter()
                 .map(|(path, data)| {
                     let content = sources.theirs.get(&path).map(|file| digest(file));
-                    let mut state = format!("{path} {content:?} {:?}", data.modified());
+                    let state = format!("{path} {content:?} {:?}", data.modified());
                     #[cfg(unix)] // no program can set this time
-                    {
+                    let state = {
                         use std::os::unix::fs::MetadataExt;
-                        state += &format!(" {}.{}", data.ctime(), data.ctime_nsec());
-                    }
+                        format!("{state} {}.{}", data.ctime(), data.ctime_nsec())
+                    };
                     (path, state)
                 });
             Ok(files.collect())
