@@ -48,9 +48,9 @@ impl Pool {
     /// # Panics
     ///
     /// If `jobs`, `work` or `on_result` panics, with the same panic, once no job runs any more. A panic
-    /// in `work` ends its worker, and the others do the remaining jobs. With no worker left, they are
-    /// dropped when `jobs` yields the next one or ends. A panic in `jobs` closes the queue. After a
-    /// panic in `on_result`, each worker ends with the next job that it does.
+    /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, `run`
+    /// waits until `jobs` yields the next one or ends, and drops the remaining jobs. A panic in `jobs`
+    /// closes the queue. After a panic in `on_result`, each worker ends with the next job that it does.
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

@@ -1,19 +1,34 @@
 //! What makes it a pool.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{io, thread};
 
 use basic::Pool;
-use crossbeam::channel::unbounded;
-use testing::{not_zero, panic_of, with_deadline};
+use crossbeam::channel::{bounded, unbounded};
+use testing::{Counter, not_zero, panic_of, with_deadline};
+
+/// More jobs than any pool here takes before it ends.
+const MANY: usize = 100_000;
 
 fn pool(workers: usize, capacity: usize) -> Pool {
     Pool {
         workers: not_zero(workers),
         capacity: not_zero(capacity),
     }
+}
+
+#[test]
+fn every_job_gives_one_result() {
+    let mut results = with_deadline(|| {
+        let mut results = Vec::new();
+        pool(2, 1)
+            .run(0..300, |_, job| job, |job| results.push(job))
+            .expect("threads can be started");
+        results
+    });
+    results.sort_unstable();
+    assert_eq!(results, Vec::from_iter(0..300));
 }
 
 /// Each worker has one of the jobs, as these wait for each other.
@@ -118,24 +133,57 @@ fn the_caller_gets_the_panic_as_it_is() {
 fn a_panic_in_every_worker_ends_the_pool() {
     let panic = with_deadline(|| {
         let work = |_, _| panic!("every job");
-        panic_of(|| pool(2, 1).run(0.., work, |()| {}))
+        panic_of(|| pool(2, 1).run(0..MANY, work, |()| {}))
     });
     assert_eq!(panic, "every job");
 }
 
-/// The jobs in flight end, and no others start than those that the workers took before they noticed.
+/// The jobs go on until their receiver is dropped, or until there are too many.
+#[test]
+fn with_no_worker_left_the_other_jobs_are_dropped() {
+    let (panic, submitted) = with_deadline(|| {
+        let (submit, jobs) = bounded(1);
+        thread::scope(|scope| {
+            let submitted = scope.spawn(move || {
+                let refused = (0..MANY).find(|&job| submit.send(job).is_err());
+                refused.unwrap_or(MANY)
+            });
+            let work = |_, _| panic!("every job");
+            let panic = panic_of(|| pool(2, 1).run(jobs, work, |()| {}));
+            (panic, submitted.join().expect("it does not panic"))
+        })
+    });
+    assert_eq!(panic, "every job");
+    assert!(
+        submitted < MANY,
+        "all jobs are taken, although no worker is left"
+    );
+}
+
+/// Workers may only go on with the jobs that they took before they noticed.
 #[test]
 fn a_panic_in_the_callback_ends_the_pool() {
     let (panic, started) = with_deadline(|| {
-        let started = AtomicUsize::new(0);
-        let on_result = |_| panic!("no more results, please");
-        let work = |_, _: usize| started.fetch_add(1, Relaxed);
-        let panic = panic_of(|| pool(3, 1).run(0.., work, on_result));
-        (panic, started.into_inner())
+        let (started, panics) = (Counter::default(), Counter::default());
+        let work = |_, job: usize| {
+            started.add_one();
+            if job >= 10 {
+                panics.wait_for(1);
+                thread::yield_now();
+            }
+        };
+        let on_result = |()| {
+            panics.add_one();
+            panic!("no more results, please");
+        };
+        let panic = panic_of(|| pool(3, 1).run(0..MANY, work, on_result));
+        (panic, started.count())
     });
     assert_eq!(panic, "no more results, please");
-    let most = 1 + 1 + 3 + 3; // read, waiting, without room, and the last one of each worker
-    assert!(started <= most, "{started} jobs started");
+    assert!(
+        started < MANY,
+        "all jobs are done, although no result is read"
+    );
 }
 
 #[test]

@@ -40,8 +40,8 @@ impl Pool {
     ///
     /// `work` gets the worker's id, from 1, and the job. `read` runs on the calling thread; the
     /// results end when the last worker does. When this returns, every job is done and every thread
-    /// has ended. If `read` leaves results unread, each worker ends when it has another one, and the
-    /// remaining jobs are dropped when `jobs` yields the next one or ends.
+    /// has ended. If `read` leaves results unread, each worker ends when it has another one. Then `run`
+    /// waits until `jobs` yields the next one or ends, and drops the remaining jobs.
     ///
     /// # Errors
     ///
@@ -50,9 +50,9 @@ impl Pool {
     /// # Panics
     ///
     /// If `jobs`, `work` or `read` panics, with the same panic, once no job runs any more. A panic
-    /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, the
-    /// remaining jobs are dropped when `jobs` yields the next one or ends. A panic in `jobs` closes
-    /// the queue. After a panic in `read`, each worker ends with the next job that it does.
+    /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, `run`
+    /// waits until `jobs` yields the next one or ends, and drops the remaining jobs. A panic in `jobs`
+    /// closes the queue. After a panic in `read`, each worker ends with the next job that it does.
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

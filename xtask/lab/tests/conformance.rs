@@ -290,14 +290,18 @@ fn every_job_is_done_once_at_any_capacity() {
 #[test]
 fn as_many_jobs_wait_as_the_capacity_and_no_more() {
     for step in steps::asked_for() {
-        for capacity in [1, 5] {
+        for capacity in [1, 5, 1500] {
             let most = most_submitted(&step, 2, capacity);
-            let events = run(step, script(2, capacity, 100), move |log, event| {
-                if let Event::Started { job: 1 | 2, .. } = event {
-                    log.wait_until(|events| count(events, is_submitted) >= most);
-                    let_others_run();
-                }
-            });
+            let events = run(
+                step,
+                script(2, capacity, capacity + 100),
+                move |log, event| {
+                    if let Event::Started { job: 1 | 2, .. } = event {
+                        log.wait_until(|events| count(events, is_submitted) >= most);
+                        let_others_run();
+                    }
+                },
+            );
             let while_busy = events.split(|event| matches!(event, Event::Finished { .. }));
             let while_busy = while_busy.map(|events| count(events, is_submitted)).next();
             let case = format!("{}, capacity {capacity}", step.name);
@@ -320,17 +324,21 @@ fn as_many_jobs_wait_as_the_capacity_and_no_more() {
 fn as_many_results_wait_as_the_capacity_and_no_more() {
     let has_queue_of_results = |step: &Step| ["basic", "waitgroup", "errors"].contains(&step.name);
     for step in steps::asked_for().into_iter().filter(has_queue_of_results) {
-        for capacity in [1, 5] {
+        for capacity in [1, 5, 1500] {
             let most = 1 + capacity + 2;
-            let events = run(step, script(2, capacity, 100), move |log, event| {
-                if let Event::Result { .. } = event
-                    && count(&log.state().events, is_result) == 1
-                {
-                    log.wait_until(|events| count(events, is_started) >= most);
-                    let_others_run();
-                    log.add(Event::Stop); // to mark the place
-                }
-            });
+            let events = run(
+                step,
+                script(2, capacity, capacity + 100),
+                move |log, event| {
+                    if let Event::Result { .. } = event
+                        && count(&log.state().events, is_result) == 1
+                    {
+                        log.wait_until(|events| count(events, is_started) >= most);
+                        let_others_run();
+                        log.add(Event::Stop); // to mark the place
+                    }
+                },
+            );
             let unread = events.split(|event| *event == Event::Stop).next();
             let unread = started(unread.expect("a result was read")).len();
             assert_eq!(unread, most, "{}, capacity {capacity}", step.name);
