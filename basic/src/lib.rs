@@ -51,6 +51,15 @@ impl Pool {
     /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, `run`
     /// waits until `jobs` yields the next one or ends, and drops the remaining jobs. A panic in `jobs`
     /// closes the queue. After a panic in `on_result`, each worker ends with the next job that it does.
+    ///
+    /// ```
+    /// let one = std::num::NonZeroUsize::MIN;
+    /// let pool = basic::Pool { workers: one, capacity: one };
+    /// let mut sum = 0;
+    /// pool.run(1..=3, |_worker, job| job * 2, |result| sum += result)?;
+    /// assert_eq!(sum, 12);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

@@ -63,6 +63,14 @@ impl Submitter {
     /// # Errors
     ///
     /// [`Refused::Stopped`], with the task.
+    ///
+    /// ```
+    /// use dispatcher::{Refused, Submitter};
+    ///
+    /// fn greet(submitter: &Submitter) -> Result<(), Refused> {
+    ///     submitter.submit(Box::new(|| Ok(println!("hello"))))
+    /// }
+    /// ```
     pub fn submit(&self, task: Task) -> Result<(), Refused> {
         let mut dispatcher = lock(&self.dispatcher);
         let submitted = dispatcher.try_submit(task);
@@ -149,12 +157,25 @@ impl RunningPool {
     /// A task that submits tasks should use [`Submitter::try_submit`]: if every worker waits for room in
     /// the queue, no worker makes room. A task that waits for another task of its own pool can wait for
     /// ever, for the same reason: if every worker waits, no worker runs that other task.
+    ///
+    /// ```
+    /// fn greet(pool: &dispatcher::RunningPool, name: String) {
+    ///     pool.submit(Box::new(move || Ok(println!("hello, {name}"))));
+    /// }
+    /// ```
     pub fn submit(&self, task: Task) {
         let submitted = self.submitter.submit(task);
         submitted.expect("only its owner can stop a pool");
     }
 
     /// Makes a handle that submits to this pool. It does not keep the pool running.
+    ///
+    /// ```
+    /// fn greet_on_another_thread(pool: &dispatcher::RunningPool) {
+    ///     let submitter = pool.submitter();
+    ///     std::thread::spawn(move || submitter.submit(Box::new(|| Ok(println!("hello")))));
+    /// }
+    /// ```
     pub fn submitter(&self) -> Submitter {
         self.submitter.clone()
     }
@@ -215,6 +236,15 @@ impl Pool {
     /// # Errors
     ///
     /// If the system refuses to start a thread. Those started before it have ended then.
+    ///
+    /// ```
+    /// let one = std::num::NonZeroUsize::MIN;
+    /// let pool = dispatcher::Pool { workers: one, capacity: one };
+    /// let pool = pool.start(|event| println!("{event}"))?;
+    /// pool.submit(Box::new(|| Ok(println!("hello"))));
+    /// pool.stop(); // the task has run
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn start(
         self,
         observe: impl Fn(Event) + Clone + Send + 'static,

@@ -78,6 +78,15 @@ impl<J> RunningPool<J> {
     ///
     /// If the future is dropped while it waits, for example by a timeout around it, its job is lost.
     /// To keep the job, pin the future, put the timeout around a `&mut` to it, and await it again.
+    ///
+    /// ```
+    /// use dynamic::{Refused, RunningPool};
+    ///
+    /// async fn submit_all(pool: &RunningPool<u32>) -> Result<(), Refused<u32>> {
+    ///     pool.submit(1).await?; // a job that is refused comes back
+    ///     pool.submit(2).await
+    /// }
+    /// ```
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;
@@ -85,6 +94,12 @@ impl<J> RunningPool<J> {
     }
 
     /// Number of jobs that wait in the queue: a snapshot, which may have changed when it is read.
+    ///
+    /// ```
+    /// fn is_behind(pool: &dynamic::RunningPool<u32>) -> bool {
+    ///     pool.queue_len() > 100
+    /// }
+    /// ```
     pub fn queue_len(&self) -> usize {
         self.submit.len()
     }
@@ -97,6 +112,12 @@ impl<J> RunningPool<J> {
     /// If the runtime shuts down meanwhile, this returns. The jobs in the queue are dropped, and those
     /// in flight are aborted where they wait, except for what runs on other threads, such as
     /// `spawn_blocking`.
+    ///
+    /// ```
+    /// async fn finish(pool: dynamic::RunningPool<u32>) {
+    ///     pool.stop().await; // every job is done
+    /// }
+    /// ```
     pub async fn stop(self) {
         drop(self.submit);
         _ = self.scaler.await; // an error: the runtime is shutting down
@@ -148,6 +169,13 @@ impl Pool {
     /// queue removes half of the workers. Both stay within the minimum and the maximum. A queue of one or
     /// two jobs for each worker changes nothing: these jobs may wait behind long ones, whatever the
     /// maximum.
+    ///
+    /// ```
+    /// let one = std::num::NonZeroUsize::MIN;
+    /// let (five, period) = (one.saturating_add(4), std::time::Duration::from_secs(1));
+    /// let pool = dynamic::Pool { min_workers: one, max_workers: five, period, capacity: one };
+    /// assert_eq!(pool.decide(20, 2), dynamic::Decision::Add(3));
+    /// ```
     pub fn decide(&self, queue: usize, workers: usize) -> Decision {
         let max_workers = self.max_workers.max(self.min_workers).get();
         let add = (queue / 2).min(max_workers.saturating_sub(workers));
@@ -174,6 +202,18 @@ impl Pool {
     /// # Panics
     ///
     /// Outside of a tokio runtime, and in one without timers, with tokio's own message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let one = std::num::NonZeroUsize::MIN;
+    /// let (five, period) = (one.saturating_add(4), std::time::Duration::from_secs(1));
+    /// let pool = dynamic::Pool { min_workers: one, max_workers: five, period, capacity: one };
+    /// let (pool, results) = pool.start(|_worker, job| async move { job * 2 }, drop);
+    /// pool.submit(21).await.expect("the results are read");
+    /// assert_eq!(results.recv().await, Ok(42));
+    /// # }
+    /// ```
     pub fn start<J, R, W>(
         self,
         work: impl Fn(usize, J) -> W + Send + Sync + 'static,

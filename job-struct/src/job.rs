@@ -28,6 +28,12 @@ impl<D, R> Job<D, R> {
     ///
     /// This takes the job, so that no job is completed twice. If the handle has been dropped, the
     /// work is done all the same, and its result is dropped.
+    ///
+    /// ```
+    /// let (job, handle) = job_struct::Job::new("hello");
+    /// job.complete(|text| text.len());
+    /// assert_eq!(handle.wait(), Ok(5));
+    /// ```
     pub fn complete(self, work: impl FnOnce(D) -> R) {
         _ = self.reply.send(work(self.data)); // an error: the handle was dropped
     }

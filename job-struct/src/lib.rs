@@ -54,6 +54,15 @@ impl Pool {
     /// `work` loses the job's result and ends its worker, and the others do the remaining jobs. If no
     /// worker is left, the remaining jobs are dropped when `jobs` yields the next one or ends. A panic
     /// in `jobs` closes the queue.
+    ///
+    /// ```
+    /// let one = std::num::NonZeroUsize::MIN;
+    /// let pool = job_struct::Pool { workers: one, capacity: one };
+    /// let (job, handle) = job_struct::Job::new(21);
+    /// pool.run([job], |_worker, job| job.complete(|number| number * 2))?;
+    /// assert_eq!(handle.wait(), Ok(42));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn run<J: Send>(
         self,
         jobs: impl IntoIterator<Item = J>,

@@ -24,6 +24,11 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter whose first start is allowed one period from now. A period of zero allows every
     /// start.
+    ///
+    /// ```
+    /// let period = std::time::Duration::from_millis(500);
+    /// let two_a_second = rate_limited::Limiter::new(period, std::num::NonZeroU32::MIN);
+    /// ```
     pub fn new(period: Duration, burst: NonZeroU32) -> Self {
         Self {
             period: period.min(FAR_FUTURE),
@@ -41,6 +46,13 @@ impl Limiter {
     /// # Panics
     ///
     /// If it has to wait, in a runtime without timers.
+    ///
+    /// ```
+    /// async fn start(limiter: &mut rate_limited::Limiter) {
+    ///     limiter.ready().await;
+    ///     limiter.take();
+    /// }
+    /// ```
     pub async fn ready(&self) {
         let due = self.empty + self.period;
         if Instant::now() < due {
@@ -50,6 +62,12 @@ impl Limiter {
 
     /// Counts a start now. If the start has not waited for [`ready`](Self::ready), the following one waits a
     /// period longer.
+    ///
+    /// ```
+    /// fn start_at_once(limiter: &mut rate_limited::Limiter) {
+    ///     limiter.take(); // the next `ready` waits longer
+    /// }
+    /// ```
     pub fn take(&mut self) {
         let full = self.period.saturating_mul(self.burst.get());
         let overflow = self.empty.elapsed().saturating_sub(full); // the bucket was full for so long
