@@ -202,24 +202,10 @@ fn no_two_jobs_have_the_same_id() {
 mod signals {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, ChildStdout, Command, Stdio};
-    use std::sync::mpsc::channel;
-    use std::thread;
-    use std::time::Duration;
+
+    use testing::with_deadline;
 
     use super::{program, text};
-
-    /// Runs `test` and fails, instead of hanging, if it does not end.
-    fn with_deadline(test: impl FnOnce() + Send + 'static) {
-        let (done, ended) = channel();
-        let test = thread::spawn(move || {
-            test();
-            done.send(())
-        });
-        if ended.recv_timeout(Duration::from_secs(30)).is_err() {
-            assert!(test.is_finished(), "still running after 30 seconds");
-            test.join().expect("the test passes").expect("it is heard");
-        }
-    }
 
     fn start(flags: &[&str]) -> (Child, BufReader<ChildStdout>) {
         let mut program = program(flags);

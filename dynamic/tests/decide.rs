@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use dynamic::Decision::{self, Add, Keep, Remove};
 use dynamic::Pool;
+use testing::not_zero;
 
 /// What a pool of `min` to `max` workers decides.
 fn decide(queue: usize, workers: usize, min: usize, max: usize) -> Decision {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     let pool = Pool {
         min_workers: not_zero(min),
         max_workers: not_zero(max),
@@ -63,10 +63,12 @@ fn the_rule_is_the_articles_and_stays_within_the_bounds() {
                     Add(count) => {
                         assert!(up && count > 0 && workers + count <= max, "{case}");
                         assert!(count == queue / 2 || workers + count == max, "{case}");
+                        assert!(count <= queue / 2, "{case}");
                     }
                     Remove(count) => {
                         assert!(down && count > 0 && workers - count >= min, "{case}");
                         assert!(count == workers / 2 || workers - count == min, "{case}");
+                        assert!(count <= workers / 2, "{case}");
                     }
                     Keep => assert!(!up && !down, "{case}"),
                 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::iter::{self, from_fn};
-use std::num::NonZeroUsize;
 use std::panic::panic_any;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, unbounded};
 use dynamic::{Event, Pool, Refused, RunningPool};
+use testing::not_zero;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 use tokio::task::{coop::unconstrained, yield_now};
@@ -22,7 +22,6 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// From `min` to `max` workers, and a look at the queue each second.
 fn configure(min: usize, max: usize, capacity: usize) -> Pool {
-    let not_zero = |n| NonZeroUsize::new(n).expect("tests ask for at least 1");
     Pool {
         min_workers: not_zero(min),
         max_workers: not_zero(max),
@@ -52,7 +51,7 @@ struct Log {
 #[derive(Clone)]
 enum Fact {
     Note(&'static str),
-    Started(usize),
+    Started { worker: usize, job: usize },
     Result(usize),
     Event(Event),
 }
@@ -90,6 +89,19 @@ impl Log {
         facts.iter().filter_map(event).collect()
     }
 
+    /// The workers that have done jobs.
+    fn workers(&self) -> BTreeSet<usize> {
+        let facts = self
+            .facts
+            .lock()
+            .expect("nothing panics while it is locked");
+        let worker = |(_, fact): &(_, Fact)| match fact {
+            Fact::Started { worker, .. } => Some(*worker),
+            _ => None,
+        };
+        facts.iter().filter_map(worker).collect()
+    }
+
     /// The workers that have ended because they were retired, and the others that have ended.
     fn ended(&self) -> [Vec<usize>; 2] {
         let (mut retired, mut finished) = (Vec::new(), Vec::new());
@@ -118,7 +130,7 @@ impl Log {
             for (_, fact) in facts {
                 match fact {
                     Fact::Note(note) => words.push(note.to_string()),
-                    Fact::Started(job) => started.push(*job),
+                    Fact::Started { job, .. } => started.push(*job),
                     Fact::Result(job) => results.push(*job),
                     Fact::Event(Event::ShuttingDown { .. }) => retired += 1,
                     Fact::Event(Event::Finished { .. }) => finished += 1,
@@ -166,8 +178,8 @@ async fn play(pool: Pool, bursts: &[Burst]) -> Log {
     let log = Log::new();
     let work = {
         let log = log.clone();
-        move |_, (job, duration): (usize, Duration)| {
-            log.add(Fact::Started(job));
+        move |worker, (job, duration): (usize, Duration)| {
+            log.add(Fact::Started { worker, job });
             assert!(duration != PANIC, "job {job}");
             async move {
                 sleep(duration).await;
@@ -271,52 +283,49 @@ async fn a_busy_worker_that_is_to_retire_stays_if_more_jobs_come() {
     ");
 }
 
-/// Eight workers are busy and seven of them are to retire, when there is work for one more.
+/// 41 workers are busy and 40 of them are to retire, when there is work for three more.
 #[tokio::test(start_paused = true)]
 async fn as_many_workers_that_are_to_retire_stay_as_are_wanted() {
     let (log, gate) = (Log::new(), Arc::new(Semaphore::new(0)));
     let work = {
-        let (log, gate) = (log.clone(), gate.clone());
-        move |worker, ()| {
-            log.add(Fact::Started(worker));
+        let gate = gate.clone();
+        move |_, ()| {
             let gate = gate.clone();
             async move { gate.acquire().await.expect("it is not closed").forget() }
         }
     };
-    let (pool, results) = configure(1, 8, 100).start(work, log.observer());
+    let (pool, results) = configure(1, 41, 100).start(work, log.observer());
     let submit = async |jobs| {
         for _ in 0..jobs {
             pool.submit(()).await.expect("results may be read");
         }
     };
 
-    submit(16).await;
-    sleep(SECOND * 3 / 2).await; // seven workers more
-    gate.add_permits(8);
-    sleep(SECOND * 3).await; // the queue is empty: four are to retire, then two, then one
+    submit(82).await;
+    sleep(SECOND * 3 / 2).await; // 40 workers more
+    gate.add_permits(41);
+    sleep(SECOND * 7).await; // the queue is empty, and half of the workers are to retire, again and again
     assert_eq!(log.ended(), [vec![], vec![]], "all are busy");
 
-    submit(3).await;
+    submit(6).await;
     sleep(SECOND).await;
     let up = |count, queue| Event::ScalingUp { count, queue };
-    let down = |count| Event::ScalingDown { count };
-    assert_eq!(
-        log.events(),
-        [up(7, 15), down(4), down(2), down(1), up(1, 3)]
-    );
+    let downs = [20, 10, 5, 3, 1, 1].map(|count| Event::ScalingDown { count });
+    let events = [vec![up(40, 81)], downs.to_vec(), vec![up(3, 6)]].concat();
+    assert_eq!(log.events(), events);
 
-    gate.add_permits(8);
+    gate.add_permits(41);
     sleep(SECOND / 4).await;
     let [retired, _] = log.ended();
-    assert_eq!(retired.len(), 6, "two of eight are to stay");
-    assert_eq!(results.len(), 16);
-    assert_eq!(pool.queue_len(), 1, "two of three jobs are in flight");
+    assert_eq!(retired.len(), 37, "four of 41 are to stay");
+    assert_eq!(results.len(), 82);
+    assert_eq!(pool.queue_len(), 2, "four of six jobs are in flight");
 
-    gate.add_permits(3);
+    gate.add_permits(6);
     with_deadline(pool.stop()).await;
     let mut ended = log.ended().concat();
     ended.sort_unstable();
-    assert_eq!(ended, Vec::from_iter(1..=8), "no worker is new");
+    assert_eq!(ended, Vec::from_iter(1..=41), "no worker is new");
 }
 
 /// As above, but the pool is stopped while three workers are busy and one of them is to retire.
@@ -363,6 +372,10 @@ async fn ids_count_up_from_1_and_each_worker_reports_its_end() {
     assert!(ended.len() > 20, "workers come and go");
     ended.sort_unstable();
     assert_eq!(ended, Vec::from_iter(1..=ended.len()));
+    assert!(
+        log.workers().into_iter().eq(ended),
+        "each got its id, and has done a job"
+    );
 }
 
 /// A job that computes for a tenth of a millisecond: time goes on while no other task can run.
