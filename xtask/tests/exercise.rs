@@ -1118,6 +1118,9 @@ fn a_computer_is_made_ready() {
 
     let said = room.ends(0, "doctor");
     assert!(said.contains("✓ lab is built.\nReady. It took "), "{said}");
+    room.write("basic/src/lib.rs", &mine());
+    room.ends(0, "reset basic");
+    assert_eq!(room.lib(), LIB, "ours is known from then on");
     room.write("errors/src/lib.rs", "broken");
     let said = room.ends(1, "doctor");
     assert!(

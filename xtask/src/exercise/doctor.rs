@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::check::{SHARED, SHARED_TESTS};
-use super::sources::lock;
+use super::sources::{Sources, lock};
 use crate::cargo::cargo;
 use crate::output::say;
 use crate::steps::STEPS;
@@ -14,7 +14,14 @@ use crate::steps::STEPS;
 /// Fetches and builds all that the steps and the commands need, and says how long it took.
 pub fn doctor(root: &Path) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    drop(lock(root)?);
+    let lock = lock(root)?;
+    for step in STEPS {
+        let sources = Sources::read(root, step.name)?;
+        if !sources.differ() {
+            sources.keep_ours()?; // so that an edit before the first exercise loses nothing
+        }
+    }
+    drop(lock);
     say("✓ This folder can be written to.");
 
     // Cargo has refused to build this program if Rust is too old.
