@@ -78,7 +78,7 @@ pub enum Command {
         #[arg(value_parser = names())]
         step: Option<String>,
 
-        /// For this part, instead of the first that is not written
+        /// For this part, instead of the one that is under way
         #[arg(long, value_name = "N")]
         part: Option<usize>,
     },
@@ -314,7 +314,9 @@ fn hint(root: &Path, step: &str, part: Option<usize>) -> Result {
             let parts = || exercise.parts.iter();
             let has_more = |part: &&Part| given[part.number - 1] < part.hints.len();
             let blank = parts().find(|part| is_blank(&sources.theirs, part).is_some());
-            let part = blank.or_else(|| parts().find(has_more));
+            let begun =
+                part_under_way(&sources).and_then(|(begun, _)| parts().nth(begun.checked_sub(1)?));
+            let part = blank.or(begun).or_else(|| parts().find(has_more));
             part.unwrap_or(&exercise.parts[0])
         }
     };

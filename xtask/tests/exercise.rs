@@ -643,6 +643,8 @@ fn parts_are_solved_one_after_the_other() {
         "basic/src/lib.rs",
         &lib.replace("todo!(\"part 2: sum\")", "add(self.0, self.0)"),
     );
+    let said = room.ends(0, "hint");
+    assert!(said.starts_with("That is all"), "part 2 has none: {said}");
     let said = room.ends(0, "check");
     assert!(
         said.contains("then `cargo xtask exercise waitgroup`.")
