@@ -82,7 +82,7 @@ pub fn run_unless(
     let mut left = || {
         let passed = start.elapsed() - usage.time;
         if passed >= TICK {
-            let (computed, waited) = measure(id, &mut threads);
+            let (computed, waited) = measure(id, passed, &mut threads);
             usage.time += passed;
             usage.own_time += own(passed, computed, waited);
             usage.computed += computed;
@@ -128,17 +128,20 @@ pub fn run_unless(
     })
 }
 
-/// How long each thread has computed so far, and how long it has waited for a processor.
-type Threads = BTreeMap<String, (Duration, Duration)>;
+/// How long each thread has computed so far, how long it has waited for a processor, and whether it wants one now.
+type Threads = BTreeMap<String, (Duration, Duration, bool)>;
 
-/// How long all threads of a process, and of those that it has started, computed and waited since the last time.
-fn measure(id: u32, threads: &mut Threads) -> (Duration, Duration) {
+/// How long all threads of a process, and of those that it has started, computed and waited in the last time.
+fn measure(id: u32, passed: Duration, threads: &mut Threads) -> (Duration, Duration) {
     let (mut now, mut all) = (Threads::new(), (Duration::ZERO, Duration::ZERO));
     add_threads(&id.to_string(), &mut now);
-    for (thread, (computed, waited)) in &now {
+    for (thread, &(computed, waited, wants)) in &now {
         let before = threads.get(thread).copied().unwrap_or_default();
-        all.0 += computed.saturating_sub(before.0);
-        all.1 += waited.saturating_sub(before.1);
+        let computed = computed.saturating_sub(before.0);
+        // Linux counts how long a thread waited once it has its turn.
+        let so_far = passed.saturating_sub(computed) * u32::from(wants);
+        all.0 += computed;
+        all.1 += waited.saturating_sub(before.1).min(passed).max(so_far);
     }
     *threads = now;
     all
@@ -174,7 +177,8 @@ fn add_threads(process: &str, threads: &mut Threads) {
             .split(' ')
             .map(|time| time.parse().map(Duration::from_nanos));
         if let (Some(Ok(computed)), Some(Ok(waited))) = (times.next(), times.next()) {
-            threads.insert(thread, (computed, waited));
+            let state = fs::read_to_string(path.join("stat")).unwrap_or_default();
+            threads.insert(thread, (computed, waited, state.contains(") R ")));
         }
         let children = fs::read_to_string(path.join("children")).unwrap_or_default();
         children

@@ -364,6 +364,7 @@ impl Check {
         let source = format!("{}/src/", self.step);
         let own = told
             .iter()
+            .filter(|panic| !panic.is_assertion()) // that of a test in `src`
             .find(|panic| panic.message.replace('\\', "/").starts_with(&source));
         let of_test = told
             .iter()
