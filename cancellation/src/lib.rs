@@ -3,10 +3,7 @@
 
 mod event;
 
-use std::error::Error;
-use std::fmt;
-use std::num::NonZeroUsize;
-use std::pin::pin;
+use std::{error::Error, fmt, num::NonZeroUsize, pin::pin};
 
 use async_channel::{Receiver, SendError, Sender, bounded};
 use tokio::select;
@@ -67,15 +64,7 @@ impl<J> Submitter<J> {
     ///
     /// A future that is dropped while it waits, for example by a timeout around it, takes its job along.
     /// To wait for something else and lose nothing, pin it and keep it: `xtask/book/at-work.md` shows how.
-    ///
-    /// ```
-    /// use cancellation::{Refused, Submitter};
-    ///
-    /// async fn submit_all(submitter: Submitter<u32>) -> Result<(), Refused<u32>> {
-    ///     submitter.submit(1).await?; // a job that is refused comes back
-    ///     submitter.submit(2).await
-    /// }
-    /// ```
+    #[doc = include_str!("submit.md")] // an example
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
         consume_budget().await;
         let sent = self.submit.send(job).await;
@@ -125,18 +114,7 @@ impl Pool {
     /// or `observe` ends its worker, and the others do the remaining jobs first; with no worker left,
     /// they are dropped. A panic in `submit_all` or `on_result` aborts the workers. Panics, too, if the
     /// runtime shuts down meanwhile.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let one = std::num::NonZeroUsize::MIN;
-    /// let pool = cancellation::Pool { workers: one, capacity: one };
-    /// let cancel = tokio_util::sync::CancellationToken::new();
-    /// let submit_all = async |submitter: cancellation::Submitter<_>| submitter.submit(1).await;
-    /// let work = async |_worker, job| job * 2;
-    /// assert!(pool.run(cancel, submit_all, work, drop, drop).await.is_empty());
-    /// # }
-    /// ```
+    #[doc = include_str!("run.md")] // an example
     #[must_use = "jobs that never started are lost if they are ignored"]
     pub async fn run<J, R, W>(
         self,

@@ -3,9 +3,7 @@
 
 mod failure;
 
-use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
-use std::{io, thread};
+use std::{io, num::NonZeroUsize, panic::resume_unwind, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
@@ -56,16 +54,7 @@ impl Pool {
     /// `jobs` closes the queue. After a panic in `on_result`, each worker ends with the next job that
     /// it does. A panic in `work` is that job's result, unless the program is built with
     /// `panic = "abort"`: then it ends the program.
-    ///
-    /// ```
-    /// let one = std::num::NonZeroUsize::MIN;
-    /// let pool = errors::Pool { workers: one, capacity: one };
-    /// let work = |_worker, &job: &u32| if job == 2 { Err("out of ink") } else { Ok(job) };
-    /// let mut failed = Vec::new();
-    /// pool.run(1..=3, work, |(job, result)| if result.is_err() { failed.push(job) })?;
-    /// assert_eq!(failed, [2]);
-    /// # std::io::Result::Ok(())
-    /// ```
+    #[doc = include_str!("run.md")] // an example
     pub fn run<J: Send, R: Send, E: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

@@ -3,9 +3,7 @@
 
 mod job;
 
-use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
-use std::{io, thread};
+use std::{io, num::NonZeroUsize, panic::resume_unwind, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 

@@ -1,9 +1,7 @@
 //! Step 2: results that end by themselves when the last worker is done. The lesson is in `README.md`.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))] // its examples are tested
 
-use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
-use std::{io, thread};
+use std::{io, num::NonZeroUsize, panic::resume_unwind, thread};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
@@ -53,15 +51,7 @@ impl Pool {
     /// in `work` ends its worker, and the others do the remaining jobs. If no worker is left, `run`
     /// waits until `jobs` yields the next one or ends, and drops the remaining jobs. A panic in `jobs`
     /// closes the queue. After a panic in `read`, each worker ends with the next job that it does.
-    ///
-    /// ```
-    /// let one = std::num::NonZeroUsize::MIN;
-    /// let pool = waitgroup::Pool { workers: one, capacity: one };
-    /// let mut sum = 0;
-    /// pool.run(1..=3, |_worker, job| job * 2, |results| sum += results.sum::<i32>())?;
-    /// assert_eq!(sum, 12);
-    /// # std::io::Result::Ok(())
-    /// ```
+    #[doc = include_str!("run.md")] // an example
     pub fn run<J: Send, R: Send>(
         self,
         jobs: impl IntoIterator<Item = J, IntoIter: Send>,

@@ -36,7 +36,7 @@ pub const STEPS: [Step; 8] = [
         name: "job-struct",
         section: "Advanced Worker Pool with Job Struct",
         idea: "typed jobs that carry their own reply",
-        builds_on: Some(("basic", 32)),
+        builds_on: Some(("basic", 33)),
     },
     Step {
         name: "cancellation",
