@@ -60,7 +60,7 @@ pub const STEPS: [Step; 8] = [
         name: "rate-limited",
         section: "Rate-Limited Worker Pool",
         idea: "no faster than the downstream allows",
-        builds_on: Some(("cancellation", 55)),
+        builds_on: Some(("cancellation", 56)),
     },
     Step {
         name: "dynamic",
