@@ -866,6 +866,8 @@ fn this_step_keeps_to_it() {
 }
 ";
     room.write("xtask/lab/tests/conformance.rs", shared);
+    let of_others = "#[test]\nfn of_a_cancel() {\n    panic!();\n}\n";
+    room.write("xtask/lab/tests/conformance_cancel.rs", of_others);
     let said = room.ends(0, "check basic");
     assert!(
         said.contains("✓ this step keeps to it\n\n3 of 3 properties hold.\nThese are our sources"),
@@ -1216,8 +1218,11 @@ fn every_property_that_all_steps_share_has_advice() {
         .filter(|(path, _)| path.contains("conformance"));
     let tests = tests.map(|(_, file)| String::from_utf8_lossy(file).into_owned());
     let tests = String::from_iter(tests);
-    let tests = tests.split("#[test]\nfn ").skip(1);
-    let mut tests = Vec::from_iter(tests.filter_map(|test| test.split('(').next()));
+    let lines = Vec::from_iter(tests.lines());
+    let is_test = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+    let tests = lines.windows(2).filter(|pair| is_test(pair[0]));
+    let mut tests =
+        Vec::from_iter(tests.filter_map(|pair| pair[1].split_once("fn ")?.1.split('(').next()));
     let mut advised = Vec::from_iter(shared.iter().map(|(name, _)| name.as_str()));
     tests.sort_unstable();
     advised.sort_unstable();
