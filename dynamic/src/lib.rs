@@ -80,11 +80,17 @@ impl<J> RunningPool<J> {
     /// To keep the job, pin the future, put the timeout around a `&mut` to it, and await it again.
     ///
     /// ```
+    /// use std::{pin::pin, time::Duration};
     /// use dynamic::{Refused, RunningPool};
+    /// use tokio::time::timeout;
     ///
-    /// async fn submit_all(pool: &RunningPool<u32>) -> Result<(), Refused<u32>> {
-    ///     pool.submit(1).await?; // a job that is refused comes back
-    ///     pool.submit(2).await
+    /// async fn submit(pool: &RunningPool<u32>, job: u32) -> Result<(), Refused<u32>> {
+    ///     let mut submitted = pin!(pool.submit(job));
+    ///     if let Ok(submitted) = timeout(Duration::from_secs(1), &mut submitted).await {
+    ///         return submitted;
+    ///     }
+    ///     println!("the queue is full");
+    ///     submitted.await // it still has the job
     /// }
     /// ```
     pub async fn submit(&self, job: J) -> Result<(), Refused<J>> {
