@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 fn dispatcher(flags: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dispatcher"));
@@ -36,7 +35,7 @@ fn facts(output: &Output) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn prints_the_articles_lines() {
+fn prints_what_the_article_prints() {
     let output = dispatcher(&["--speed", "1000"]);
     assert!(output.status.success());
     insta::assert_debug_snapshot!(facts(&output), @r#"
@@ -72,40 +71,6 @@ fn prints_the_articles_lines() {
     }
 }
 
-#[test]
-fn one_worker_runs_the_tasks_in_order() {
-    let output = dispatcher(&["--speed", "1000", "--workers", "1", "--jobs", "3"]);
-    insta::assert_snapshot!(lines(&output).join("\n"), @r"
-    Worker 1 processing task
-    Executing task 1
-    Worker 1 processing task
-    Executing task 2
-    Worker 1 processing task
-    Executing task 3
-    Worker 1 stopping
-    Worker pool stopped
-    ");
-}
-
-#[test]
-fn no_jobs_start_and_stop_the_pool() {
-    let start = Instant::now();
-    let output = dispatcher(&["--speed", "50", "--jobs", "0"]);
-    assert!(
-        start.elapsed() >= Duration::from_millis(100),
-        "it is stopped after 5 seconds"
-    );
-    assert!(output.status.success());
-    insta::assert_debug_snapshot!(facts(&output), @r#"
-    {
-        "Worker 1 stopping": 1,
-        "Worker 2 stopping": 1,
-        "Worker 3 stopping": 1,
-        "Worker pool stopped": 1,
-    }
-    "#);
-}
-
 /// More than the queue holds, and stopped long before they are done.
 #[test]
 fn stopping_runs_every_task() {
@@ -135,35 +100,4 @@ fn the_task_that_is_to_fail_fails() {
     Worker 1 stopping
     Worker pool stopped
     ");
-}
-
-#[test]
-fn a_task_that_does_not_exist_cannot_fail() {
-    let output = dispatcher(&["--speed", "1000", "--jobs", "3", "--fail", "4"]);
-    assert!(output.status.success());
-    assert!(!facts(&output).keys().any(|line| line.contains("error")));
-}
-
-/// The address space has room for the stacks of a few threads of a gigabyte.
-#[cfg(target_os = "linux")]
-#[test]
-fn if_a_thread_is_refused_those_before_it_end_and_the_program_says_so() {
-    let limited = "ulimit -v 8000000 && exec \"$0\" --workers 1000";
-    let output = Command::new("sh")
-        .args(["-c", limited, env!("CARGO_BIN_EXE_dispatcher")])
-        .env("RUST_MIN_STACK", "1073741824")
-        .output()
-        .expect("a shell can be started");
-    assert_eq!(output.status.code(), Some(1));
-
-    let stderr = str::from_utf8(&output.stderr).expect("only text is printed");
-    let error = "dispatcher: cannot start a thread: ";
-    assert!(stderr.starts_with(error), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-
-    let facts = facts(&output);
-    let started = facts.len();
-    assert!((1..1000).contains(&started), "{started} were started");
-    let stopping = (1..=started).map(|worker| (format!("Worker {worker} stopping"), 1));
-    assert_eq!(facts, stopping.collect(), "each of them ends");
 }
