@@ -118,6 +118,16 @@ fn prints_the_articles_lines_and_scales_by_its_rule() {
     ");
 }
 
+/// The lines without workers' ids, as the pool leaves open which worker ends first.
+fn frame(output: &Output) -> String {
+    let lines = text(&output.stdout).trim_start().lines();
+    let lines = lines.map(|line| match line.strip_prefix("Worker ") {
+        Some(_) => numbers(line).1,
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn no_jobs_print_only_the_frame() {
     let start = Instant::now();
@@ -127,23 +137,23 @@ fn no_jobs_print_only_the_frame() {
         "5 seconds after each burst"
     );
     assert!(output.status.success());
-    insta::assert_snapshot!(text(&output.stdout).trim_start(), @r"
+    insta::assert_snapshot!(frame(&output), @r"
     --- Burst 1 ---
 
     --- Burst 2 ---
 
     Stopping pool...
-    Worker 1 finished (no more jobs)
-    Worker 2 finished (no more jobs)
+    Worker # finished (no more jobs)
+    Worker # finished (no more jobs)
     Pool stopped
     ");
 
     let output = dynamic(&["--bursts", "0"]);
     assert!(output.status.success());
-    insta::assert_snapshot!(text(&output.stdout).trim_start(), @r"
+    insta::assert_snapshot!(frame(&output), @r"
     Stopping pool...
-    Worker 1 finished (no more jobs)
-    Worker 2 finished (no more jobs)
+    Worker # finished (no more jobs)
+    Worker # finished (no more jobs)
     Pool stopped
     ");
     assert!(text(&output.stdout).starts_with("\nStopping pool...\n"));
