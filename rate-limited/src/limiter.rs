@@ -69,11 +69,12 @@ impl Limiter {
     /// }
     /// ```
     pub fn take(&mut self) {
-        let full = self.period.saturating_mul(self.burst.get());
+        let full = self.period * self.burst.get();
         let overflow = self.empty.elapsed().saturating_sub(full); // the bucket was full for so long
         self.empty += overflow + self.period;
     }
 }
 
-/// About 30 years. Longer periods are clamped to this, so that `Instant + period` cannot overflow.
+/// About 30 years. Longer periods are clamped to this, so that neither `Instant + period` nor `period *
+/// burst` can overflow.
 const FAR_FUTURE: Duration = Duration::from_secs(1_000_000_000);
