@@ -246,20 +246,24 @@ fn a_panic_in_a_job_loses_its_result_and_one_worker() {
     assert_eq!(results, expected, "the other worker does the other jobs");
 }
 
-/// Both workers panic at once, and what they panic with is no text.
+/// Both workers have a job. One of them panics, or both do at once; what they panic with is no text.
 #[test]
 fn a_panic_reaches_the_caller_as_it_is() {
-    let payload = with_deadline(|| {
-        let both = Barrier::new(2);
-        let work = |_, job: u32| {
-            both.wait();
-            panic_any(job)
-        };
-        catch_unwind(AssertUnwindSafe(|| pool(2, 2).run(7..=8, work)))
-    });
-    let payload = payload.expect_err("the caller learns of the panic");
-    let payload = payload.downcast::<u32>().expect("it is as it was");
-    assert!([7, 8].contains(&*payload), "{payload}");
+    for panicking in [&[1][..], &[2], &[1, 2]] {
+        let payload = with_deadline(move || {
+            let both = Barrier::new(2);
+            let work = |worker: usize, _| {
+                both.wait();
+                if panicking.contains(&worker) {
+                    panic_any(worker);
+                }
+            };
+            catch_unwind(AssertUnwindSafe(|| pool(2, 2).run(0..2, work)))
+        });
+        let payload = payload.expect_err("the caller learns of the panic");
+        let payload = payload.downcast::<usize>().expect("it is as it was");
+        assert!(panicking.contains(&payload), "{payload} of {panicking:?}");
+    }
 }
 
 #[test]
