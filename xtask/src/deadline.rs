@@ -138,13 +138,18 @@ fn measure(id: u32, passed: Duration, threads: &mut Threads) -> (Duration, Durat
     for (thread, &(computed, waited, wants)) in &now {
         let before = threads.get(thread).copied().unwrap_or_default();
         let computed = computed.saturating_sub(before.0);
-        // Linux counts how long a thread waited once it has its turn.
-        let so_far = passed.saturating_sub(computed) * u32::from(wants);
         all.0 += computed;
-        all.1 += waited.saturating_sub(before.1).min(passed).max(so_far);
+        all.1 += waiting(passed, computed, waited.saturating_sub(before.1), wants);
     }
     *threads = now;
     all
+}
+
+/// How long a thread waited for a processor. Linux counts that once the thread has its turn; until then it is all the time
+/// in which a thread that wants to compute did not.
+fn waiting(passed: Duration, computed: Duration, counted: Duration, wants: bool) -> Duration {
+    let so_far = passed.saturating_sub(computed) * u32::from(wants);
+    counted.min(passed).max(so_far)
 }
 
 /// The own time of threads that together computed and waited for a processor for so long while this time passed. Waiting for each
@@ -339,6 +344,18 @@ mod tests {
             "its threads have all processors"
         );
         assert_eq!(own(ms(100), ms(0), ms(40)), ms(60), "it was woken late");
+    }
+
+    #[test]
+    fn a_thread_that_has_not_had_its_turn_is_waiting() {
+        let ms = Duration::from_millis;
+        assert_eq!(waiting(ms(50), ms(10), ms(0), true), ms(40));
+        assert_eq!(waiting(ms(50), ms(10), ms(0), false), ms(0), "it sleeps");
+        assert_eq!(
+            waiting(ms(50), ms(10), ms(200), false),
+            ms(50),
+            "not what it waited before"
+        );
     }
 
     #[test]

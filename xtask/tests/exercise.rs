@@ -718,6 +718,7 @@ fn a_file_that_comes_back_with_its_old_time_is_checked() {
             .expect("it is known");
         room.write("basic/src/lib.rs", LIB);
         let mut test = Command::new(env!("CARGO"));
+        test.env_remove("CARGO_TARGET_DIR");
         let test = test
             .args(["test", "--quiet", "--no-run"])
             .current_dir(room.0.path());
