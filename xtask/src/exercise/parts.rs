@@ -147,8 +147,9 @@ fn hint(lines: &[&str]) -> Option<Hint> {
         .iter()
         .position(|line| line.starts_with("<details>"))?;
     let (_, title) = lines[start].split_once("<summary>")?;
+    let title = title.trim_end_matches("</summary>");
     Some(Hint {
-        title: title.trim_end_matches("</summary>").into(),
+        title: title.replace("<code>", "`").replace("</code>", "`"),
         text: lines[start + 1..].join("\n").trim().into(),
     })
 }
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn a_part_has_a_function_a_task_and_hints() {
         let text = "# Title\n\n1. Not this.\n\n## Part 1: `A::b` (1 minute)\n\nDo\nit.\n\n1. First,\n   this.\n2. That.\n\n\
-                    <details><summary>How?</summary>\n\n```rust\n## Part 2: `c`\n```\n\n</details>\n\n\
+                    <details><summary>How <code>b</code>?</summary>\n\n```rust\n## Part 2: `c`\n```\n\n</details>\n\n\
                     ## If a check fails\n\n- `x_y`: Look\n  there.\n\n## Else\n\n- not this\n";
         let owned = |texts: &[&str]| Vec::from_iter(texts.iter().copied().map(String::from));
         let part = Part {
@@ -168,7 +169,7 @@ mod tests {
             function: "A::b".into(),
             task: owned(&["Do it.", "1. First, this.", "2. That."]),
             hints: vec![Hint {
-                title: "How?".into(),
+                title: "How `b`?".into(),
                 text: "```rust\n## Part 2: `c`\n```".into(),
             }],
         };
