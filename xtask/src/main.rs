@@ -38,6 +38,8 @@ enum Task {
     Book(Arguments),
     /// Draw what the steps' pools do, from a run of each in simulated time
     Timeline(Arguments),
+    /// Decide what happens next to a step's pool, and see what it does
+    Play(Arguments),
     /// Measure what the steps' pools cost beyond the jobs, beside the pools one could use instead
     Bench(flags::Bench),
     /// Run the steps' pools in random ways, and check what must hold in all of them
@@ -76,6 +78,7 @@ fn main() {
         Some(Task::Lessons(rest)) => run_with("-p lessons", "lessons", rest),
         Some(Task::Book(rest)) => run_with("-p lessons", "book", rest),
         Some(Task::Timeline(rest)) => run_with("-p lab", "timeline", rest),
+        Some(Task::Play(rest)) => run_with("-p lab", "play", rest),
         Some(Task::Soak(_)) => run_with("-p lab --release", "soak", again()),
         Some(Task::Bench(_)) => run_with("-p bench --release", "", again()),
         Some(Task::Exercise(command)) => exercise::run(&command),

@@ -8,13 +8,14 @@ mod virtual_clock;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::guarantees::{Guarantees, Stop};
 use crate::pools::{Adapter, Event};
-use crate::script::{Job, MILLISECOND, Script, When};
+use crate::script::{Job, MILLISECOND, Moments, Script, When};
 use crate::steps::Step;
 use recorder::Recorder;
 
@@ -63,19 +64,40 @@ static ONE: Mutex<()> = Mutex::new(());
 /// If the pool cannot be started, panics of its own, or is stuck: nothing happens for `patience`, or a pool of tasks runs
 /// past its deadline in simulated time.
 pub fn play(step: &Step, script: &Script, mode: Mode, patience: Duration) -> Result<Run, String> {
-    let recorder = Arc::new(Recorder::new(script.clone()));
+    let recorder = Arc::new(Recorder::new(script.clone(), None));
+    run(step, &recorder, mode, patience)
+}
+
+/// Plays the script move by move: what the pool did, and how the run went.
+pub fn play_moves(
+    step: &Step,
+    script: Script,
+    moments: Moments,
+    patience: Duration,
+) -> (Vec<(Duration, Event)>, Result<Run, String>) {
+    let recorder = Arc::new(Recorder::new(script, Some(moments)));
+    let run = run(step, &recorder, Mode::VirtualClock, patience);
+    (recorder.log(), run)
+}
+
+fn run(
+    step: &Step,
+    recorder: &Arc<Recorder>,
+    mode: Mode,
+    patience: Duration,
+) -> Result<Run, String> {
     let pool = match step.adapter {
         Adapter::Threads(pool) => pool,
         Adapter::Tasks(pool) => {
-            let deadline = deadline(script, &step.guarantees);
-            return tasks::run(pool, &recorder, deadline, patience);
+            let deadline = deadline(&recorder.script, &step.guarantees);
+            return tasks::run(pool, recorder, deadline, patience);
         }
     };
     let _one = ONE.lock().expect("a run does not panic");
     let others = pool_threads(); // of a pool that was stuck
     let (ended, end) = match mode {
-        Mode::VirtualClock => virtual_clock::run(pool, &recorder, patience)?,
-        Mode::Stressed => (stress::run(pool, &recorder, patience)?, Duration::ZERO),
+        Mode::VirtualClock => virtual_clock::run(pool, recorder, patience)?,
+        Mode::Stressed => (stress::run(pool, recorder, patience)?, Duration::ZERO),
     };
     let log = recorder.log(); // without what the threads that are left may do
     let left = threads_left(&others, patience.min(PATIENCE));
@@ -116,10 +138,22 @@ fn threads_left(others: &BTreeSet<OsString>, patience: Duration) -> usize {
     }
 }
 
-/// The ids of all threads that have a name that pools give; none where the system does not list them.
+/// What the system says of a thread: its state, and how often it has slept.
+fn status(id: &OsString) -> String {
+    let file = Path::new("/proc/self/task").join(id).join("status");
+    let status = fs::read_to_string(file).unwrap_or_default();
+    let wanted = ["State:", "voluntary", "nonvoluntary"];
+    let lines = status.lines();
+    let lines = lines.filter(|line| wanted.iter().any(|start| line.starts_with(start)));
+    lines.collect()
+}
+
+/// The ids of all threads with a name of a pool's, which a thread without one gets from the thread that started it; none where the system does not list them.
 fn pool_threads() -> BTreeSet<OsString> {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
-    let is_pools = |name: String| name.starts_with("worker ") || name.starts_with("submitter");
+    let is_pools = |name: String| {
+        name.trim_end() == "pool" || name.starts_with("worker ") || name.starts_with("submitter")
+    };
     let pool_threads = threads.flatten().filter(|thread| {
         let name = fs::read_to_string(thread.path().join("comm"));
         name.is_ok_and(is_pools)

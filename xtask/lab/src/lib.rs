@@ -1,10 +1,11 @@
 //! What is done with the steps' pools: drawing and soaking them; the package `bench` measures them.
 //!
 //! A [script] is played on a step's real pool, through its [adapter](pools), by a [harness]: that
-//! gives a run, a log of events. [`timeline`] draws a run. [`soak`] makes up scripts and checks their runs.
+//! gives a run, a log of events. [`timeline`] draws a run. [`play`] lets a person decide what happens next. [`soak`] makes up scripts and checks their runs.
 
 pub mod guarantees;
 pub mod harness;
+pub mod play;
 pub mod pools;
 pub mod program;
 pub mod script;

@@ -1,6 +1,7 @@
-//! `cargo xtask timeline` and `cargo xtask soak`, which are run from here.
+//! `cargo xtask timeline`, `play` and `soak`, which are run from here.
 
 use clap::{Parser, Subcommand};
+use lab::play;
 use lab::soak;
 use lab::steps::{STEPS, Step};
 use lab::timeline;
@@ -26,6 +27,8 @@ enum Task {
         #[command(flatten)]
         flags: Box<timeline::Flags>,
     },
+    /// Decide what happens next to a step's pool, and see what it does
+    Play(play::Flags),
     /// Run the steps' pools in random ways, and check what must hold in all of them
     Soak(flags::Soak),
 }
@@ -39,6 +42,7 @@ fn included(steps: &Selection) -> Vec<&'static Step> {
 fn main() {
     let result = match Flags::parse().command {
         Task::Timeline { steps, flags } => timeline::timeline(&included(&steps), &flags),
+        Task::Play(flags) => play::play(&flags),
         Task::Soak(flags) => soak::soak(&included(&flags.steps), &flags),
     };
     result.unwrap_or_else(|error| fail(error));

@@ -55,6 +55,8 @@ impl Outcome {
 pub trait Threads: Send + Sync {
     /// Does a job.
     fn work(&self, worker: usize, job: usize) -> Outcome;
+    /// Waits until this job is to be submitted or, after the last one, until no more come.
+    fn arrive(&self, _job: usize) {}
     /// Waits until the pool is to be stopped.
     fn stop(&self, when: When);
     /// Records an event.
@@ -63,7 +65,7 @@ pub trait Threads: Send + Sync {
 
 /// What plays a script on a pool of tasks.
 pub trait Tasks: Send + Sync {
-    /// The time between the submission of the job before it and its own.
+    /// The time until this job is to be submitted or, after the last one, until no more come.
     fn interval(&self, job: usize) -> Duration;
     /// Does a job, and says which it was.
     fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)>;
@@ -129,7 +131,9 @@ impl Adapter {
 
 /// The numbers of the jobs, each recorded when the pool takes it.
 fn taken(jobs: usize, harness: &Arc<dyn Threads>) -> impl Iterator<Item = usize> {
-    (1..=jobs).inspect(|&job| harness.record(Event::Submitted { job }))
+    let arrived = (1..).inspect(|&job| harness.arrive(job));
+    let jobs = arrived.take_while(move |&job| job <= jobs);
+    jobs.inspect(|&job| harness.record(Event::Submitted { job }))
 }
 
 /// Step 1.
@@ -194,6 +198,7 @@ pub fn cancellation(script: Script, jobs: usize, harness: Arc<dyn Tasks>) -> Box
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
             }
+            pause(harness.interval(jobs + 1), &cancel).await;
             Ok(())
         };
         let observe = {
@@ -245,6 +250,7 @@ pub fn dispatcher(script: &Script, jobs: usize, harness: Arc<dyn Threads>) -> io
     let submitter = pool.submitter();
     let submit = |first| {
         for job in (first..=jobs).step_by(script.submitters.get()) {
+            harness.arrive(job);
             let task_harness = harness.clone();
             let submitted = submitter.submit(Box::new(move || {
                 let (worker, _) = IN_FLIGHT.get();
@@ -303,6 +309,7 @@ pub fn rate_limited(script: Script, jobs: usize, harness: Arc<dyn Tasks>) -> Box
                 submitter.submit(job).await?;
                 harness.record(Event::Submitted { job });
             }
+            pause(harness.interval(jobs + 1), &cancel).await;
             Ok(())
         };
         let run = pool.run(

@@ -30,6 +30,15 @@ pub struct Script {
     pub stop: Option<When>,
 }
 
+/// When things happen in a script that is played move by move: times since the start, in place of intervals and durations.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    /// When each job is submitted, and when it ends.
+    pub jobs: Vec<(Duration, Duration)>,
+    /// When no more jobs come.
+    pub end: Duration,
+}
+
 /// What a job does, in this order. By default it takes no time and ends well.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Job {
@@ -98,6 +107,12 @@ impl Script {
     /// The job of this number.
     pub fn job(&self, number: usize) -> Job {
         self.jobs[number - 1]
+    }
+
+    /// The time before the submission of this job; none before the end of the jobs.
+    pub fn interval(&self, number: usize) -> Duration {
+        let job = self.jobs.get(number - 1);
+        job.map_or(Duration::ZERO, |job| job.interval)
     }
 
     /// The number of the job that must have started before this one ends.

@@ -1,6 +1,6 @@
 //! `cargo xtask timeline`: what a step's pool does, drawn from a run in simulated time.
 
-mod picture;
+pub(crate) mod picture;
 pub mod svg;
 pub mod text;
 pub mod trace;

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use super::Ended;
 use crate::pools::Event;
-use crate::script::{JobPanic, Script};
+use crate::script::{JobPanic, Moments, Script};
 
 /// Keeps the log of a run.
 pub struct Recorder {
     pub script: Script,
+    /// If it is played move by move.
+    pub moments: Option<Moments>,
     state: Mutex<State>,
     /// Wakes threads that wait for jobs to start.
     changed: Condvar,
@@ -37,13 +39,14 @@ impl State {
 }
 
 impl Recorder {
-    pub fn new(script: Script) -> Self {
+    pub fn new(script: Script, moments: Option<Moments>) -> Self {
         let state = State {
             released: script.reads == 0,
             ..State::default()
         };
         Self {
             script,
+            moments,
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -107,12 +110,15 @@ pub fn stuck(patience: Duration) -> String {
     format!("the pool is stuck for {patience:?}")
 }
 
-/// Calls `run` on a thread of its own, which is never joined, because a pool may be stuck.
+/// Calls `run` on a thread of its own with this name, which is never joined, because a pool may be stuck.
 pub fn start<T: Send + 'static>(
+    name: &str,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Receiver<T>, String> {
     let (done, ended) = channel();
-    let started = thread::Builder::new().spawn(move || done.send(run()));
+    let started = thread::Builder::new()
+        .name(name.into())
+        .spawn(move || done.send(run()));
     started.map_err(|error| error.to_string())?;
     Ok(ended)
 }

@@ -48,6 +48,8 @@ pub fn run(
 ) -> Result<Ended, String> {
     let stress = Arc::new(Stress(recorder.clone()));
     let script = recorder.script.clone();
-    let run = start(move || call(|| pool(&script, script.jobs.len(), stress)))?;
+    let run = start("pool", move || {
+        call(|| pool(&script, script.jobs.len(), stress))
+    })?;
     recorder.wait(&run, patience)
 }

@@ -35,7 +35,13 @@ impl PausedClock {
 
 impl Tasks for PausedClock {
     fn interval(&self, job: usize) -> Duration {
-        self.recorder.script.job(job).interval
+        match &self.recorder.moments {
+            Some(moments) => {
+                let at = moments.jobs.get(job - 1).map_or(moments.end, |job| job.0);
+                at.saturating_sub(self.start.elapsed())
+            }
+            None => self.recorder.script.interval(job),
+        }
     }
 
     fn work(self: Arc<Self>, worker: usize, job: usize) -> BoxFuture<(usize, Outcome)> {
@@ -49,7 +55,10 @@ impl Tasks for PausedClock {
             if let Some(other) = script.waits_for(job) {
                 self.wait_for(other).await;
             }
-            sleep_unless_zero(todo.duration).await;
+            let moments = self.recorder.moments.as_ref();
+            let end = moments.map(|moments| moments.jobs[job - 1].1);
+            let rest = end.map(|end| end.saturating_sub(self.start.elapsed()));
+            sleep_unless_zero(rest.unwrap_or(todo.duration)).await;
             self.record(Event::Finished { worker, job });
             (job, todo.outcome.finish())
         })
@@ -58,6 +67,9 @@ impl Tasks for PausedClock {
     fn stop(self: Arc<Self>, when: When) -> BoxFuture<()> {
         Box::pin(async move {
             match when {
+                When::After(time) if self.recorder.moments.is_some() => {
+                    sleep_unless_zero(time.saturating_sub(self.start.elapsed())).await;
+                }
                 When::After(time) => sleep_unless_zero(time).await,
                 When::Started(job) => self.wait_for(job).await,
             }
@@ -88,7 +100,7 @@ pub fn run(
     patience: Duration,
 ) -> Result<Run, String> {
     let log = recorder.clone();
-    let run = start(move || run_here(pool, log, deadline))?;
+    let run = start("tasks", move || run_here(pool, log, deadline))?;
     recorder.wait(&run, patience)
 }
 

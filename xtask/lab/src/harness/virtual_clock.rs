@@ -3,18 +3,25 @@
 //! Each job waits until the clock ends it, and the clock waits until the pool has started all that it can. Then the clock
 //! goes on to the end of the job that is due first, and ends that one. So the pool decides who does what, and the clock
 //! when it ends.
+//!
+//! In a script that is played move by move, the jobs come and end at its moments, and the clock goes on when all threads of
+//! the pool sleep. So whoever began to wait first is served first, and a pool that does less than it could is waited for no
+//! longer than any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Ended;
 use super::recorder::{Recorder, call, start, stuck};
+use super::{PATIENCE, pool_threads, status};
 use crate::pools::{Event, Threads};
-use crate::script::{Outcome, Script, When};
+use crate::script::{MILLISECOND, Outcome, Script, When};
 
 struct VirtualClock {
     recorder: Arc<Recorder>,
@@ -32,8 +39,8 @@ struct State {
     results_due: Option<usize>,
     /// Whether the pool is still to be stopped.
     stop_due: bool,
-    /// Who waits: until when, with which job (0 for the stop, which goes first) and as which worker. Dropping the sender
-    /// ends the wait.
+    /// Who waits: until when, with which job (0 for the stop, which goes first) and as which worker (0 for a job that is to
+    /// be submitted). Dropping the sender ends the wait.
     waiting: BTreeMap<(Duration, usize, usize), Sender<()>>,
     /// How the pool ended.
     ended: Option<Result<Ended, String>>,
@@ -44,11 +51,11 @@ impl VirtualClock {
         self.state.lock().expect("no thread panics with it")
     }
 
-    /// Waits until the clock ends this job, or the wait for the stop.
-    fn wait(&self, duration: Duration, job: usize, worker: usize) {
+    /// Waits until the clock ends this job, or the wait for the stop: at this moment or, without one, after the duration.
+    fn wait(&self, moment: Option<Duration>, duration: Duration, job: usize, worker: usize) {
         let (release, released) = channel();
         let mut state = self.state();
-        let due = state.now.saturating_add(duration);
+        let due = moment.map_or(state.now.saturating_add(duration), |at| at.max(state.now));
         state.waiting.insert((due, job, worker), release);
         drop(state);
         self.changed.notify_one();
@@ -79,17 +86,83 @@ impl VirtualClock {
     }
 }
 
+impl VirtualClock {
+    /// The same, going on whenever all threads of the pool sleep.
+    fn keep_by_moves(
+        &self,
+        others: &BTreeSet<OsString>,
+        patience: Duration,
+    ) -> Result<Ended, String> {
+        let mut last = Instant::now();
+        loop {
+            if !are_asleep(others) {
+                return Err(stuck(PATIENCE)); // in a loop
+            }
+            let mut state = self.state();
+            if let Some(ended) = state.ended.take() {
+                return ended;
+            }
+            if !state.waiting.is_empty() {
+                state.go_on(&self.recorder);
+                last = Instant::now();
+            } else if last.elapsed() > patience {
+                return Err(stuck(patience));
+            } else {
+                drop(state);
+                thread::sleep(MILLISECOND);
+            }
+        }
+    }
+}
+
+/// Waits until all threads of pools, besides others, have slept at one moment: each slept when looked at twice, and was not
+/// woken between. Where the system does not say that, waits for some time. False if they never sleep.
+fn are_asleep(others: &BTreeSet<OsString>) -> bool {
+    let begin = Instant::now();
+    let mut before = None;
+    while begin.elapsed() <= PATIENCE {
+        let threads = pool_threads();
+        if threads.is_empty() && !cfg!(target_os = "linux") {
+            thread::sleep(MILLISECOND * 20);
+            return true;
+        }
+        let threads = threads.difference(others);
+        let now = Vec::from_iter(threads.map(|id| (id.clone(), status(id))));
+        let sleeps = |(_, status): &(_, String)| status.contains("\tS (sleeping)");
+        if now.iter().all(sleeps) && before.as_ref() == Some(&now) {
+            return true;
+        }
+        before = Some(now);
+        thread::yield_now();
+    }
+    false
+}
+
 impl Threads for VirtualClock {
+    fn arrive(&self, job: usize) {
+        if let Some(moments) = &self.recorder.moments {
+            match moments.jobs.get(job - 1) {
+                Some(&(at, _)) => self.wait(Some(at), Duration::ZERO, job, 0),
+                None => self.wait(Some(moments.end), Duration::ZERO, 0, 0),
+            }
+        }
+    }
+
     fn work(&self, worker: usize, job: usize) -> Outcome {
         self.record(Event::Started { worker, job });
         let todo = self.recorder.script.job(job);
-        self.wait(todo.duration, job, worker);
+        let moments = self.recorder.moments.as_ref();
+        let end = moments.map(|moments| moments.jobs[job - 1].1);
+        self.wait(end, todo.duration, job, worker);
         todo.outcome.finish()
     }
 
     fn stop(&self, when: When) {
         match when {
-            When::After(time) => self.wait(time, 0, 0),
+            When::After(time) => {
+                let moment = self.recorder.moments.as_ref().map(|_| time);
+                self.wait(moment, time, 0, 0);
+            }
             When::Started(job) => {
                 self.recorder.wait_until_started(job);
                 self.record(Event::Stop);
@@ -98,7 +171,9 @@ impl Threads for VirtualClock {
     }
 
     fn record(&self, event: Event) {
-        if let Event::Ended { .. } = event {
+        if let Event::Ended { .. } = event
+            && self.recorder.moments.is_none()
+        {
             return; // at no certain time, because the clock does not wait for it
         }
         let mut state = self.state();
@@ -127,6 +202,9 @@ impl State {
             self.stop_due = false;
             return recorder.record(due, Event::Stop);
         }
+        if worker == 0 {
+            return; // the job is submitted now
+        }
         self.unfinished = self.unfinished.saturating_sub(1);
         self.results_due = self.results_due.map(|due| due + 1);
         recorder.record(due, Event::Finished { worker, job });
@@ -149,7 +227,10 @@ pub fn run(
     // Every job is submitted before the first ends, so that the clock knows what to wait for.
     let mut script = recorder.script.clone();
     let room = NonZeroUsize::new(script.jobs.len()).unwrap_or(script.capacity);
-    script.capacity = script.capacity.max(room);
+    if recorder.moments.is_none() {
+        script.capacity = script.capacity.max(room);
+    }
+    let others = pool_threads();
     let state = State {
         now: Duration::ZERO,
         workers: script.workers.get(),
@@ -165,12 +246,15 @@ pub fn run(
         changed: Condvar::new(),
     });
     let harness = clock.clone();
-    start(move || {
+    start("pool", move || {
         let ended = call(|| pool(&script, script.jobs.len(), harness.clone()));
         harness.state().ended = Some(ended);
         harness.changed.notify_one();
     })?;
-    let ended = clock.keep(patience)?;
+    let ended = match recorder.moments {
+        Some(_) => clock.keep_by_moves(&others, patience)?,
+        None => clock.keep(patience)?,
+    };
     let end = clock.state().now;
     Ok((ended, end))
 }

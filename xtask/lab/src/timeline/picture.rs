@@ -329,7 +329,8 @@ fn shortest(program: &Program, jobs: usize) -> String {
 }
 
 /// `1 job`, `2 jobs`.
-fn count(number: usize, thing: &str) -> String {
+/// A number of things.
+pub fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
@@ -340,7 +341,7 @@ pub fn seconds(time: Duration) -> String {
 }
 
 /// Numbers in order, with `1-3` for three or more in a row; only the first 12 such runs.
-fn list(numbers: impl IntoIterator<Item = usize>) -> String {
+pub fn list(numbers: impl IntoIterator<Item = usize>) -> String {
     let numbers = Vec::from_iter(BTreeSet::from_iter(numbers));
     let mut runs = numbers.chunk_by(|one, next| one + 1 == *next);
     let shown = runs.by_ref().take(12).map(|run| match run {

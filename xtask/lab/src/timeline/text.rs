@@ -80,12 +80,18 @@ pub fn draw(picture: &Picture, width: usize, ascii: bool) -> String {
         let value = fill(value, options.subsequent_indent(&" ".repeat(23)));
         canvas.text += &format!("{value}\n");
     }
-    if ascii {
-        for (unicode, ascii) in zip(UNICODE.chars(), ASCII.chars()) {
-            canvas.text = canvas.text.replace(unicode, &ascii.to_string());
-        }
+    match ascii {
+        true => to_ascii(canvas.text),
+        false => canvas.text,
     }
-    canvas.text
+}
+
+/// Replaces what is not ASCII.
+pub fn to_ascii(mut text: String) -> String {
+    for (unicode, ascii) in zip(UNICODE.chars(), ASCII.chars()) {
+        text = text.replace(unicode, &ascii.to_string());
+    }
+    text
 }
 
 /// A character, and how it looks.

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(target_os = "linux")]
 mod faults;
+mod play;
 mod program;
 mod programs;
 mod scaling;
