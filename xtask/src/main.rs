@@ -78,7 +78,7 @@ fn main() {
         Some(Task::Lessons(rest)) => run_with("-p lessons", "lessons", rest),
         Some(Task::Book(rest)) => run_with("-p lessons", "book", rest),
         Some(Task::Timeline(rest)) => run_with("-p lab", "timeline", rest),
-        Some(Task::Play(rest)) => run_with("-p lab", "play", rest),
+        Some(Task::Play(rest)) => run_with("-p lab --features keys", "play", rest),
         Some(Task::Soak(_)) => run_with("-p lab --release", "soak", again()),
         Some(Task::Bench(_)) => run_with("-p bench --release", "", again()),
         Some(Task::Exercise(command)) => exercise::run(&command),

@@ -5,9 +5,12 @@
 
 mod moves;
 mod screen;
+#[cfg(feature = "keys")]
+mod terminal;
 mod view;
 
 use std::error::Error;
+use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -25,31 +28,41 @@ pub struct Flags {
     #[arg(value_parser = PossibleValuesParser::new(STEPS.map(|step| step.name)))]
     step: String,
 
-    /// The moves, as in "1 2 s 3"; `cargo xtask play STEP --moves help` lists them
+    /// Play these moves, as in "1 2 s 3", and print the last screen; `--moves help` lists them
     #[arg(long, value_name = "MOVES")]
     moves: Option<String>,
+
+    /// Ask before each answer which worker takes the job
+    #[arg(long, conflicts_with = "moves")]
+    quiz: bool,
 
     /// Draw with nothing but ASCII
     #[arg(long)]
     ascii: bool,
 }
 
-/// Plays the moves, and prints the last screen.
+/// Plays with keys, or the moves that are given.
 ///
 /// # Errors
 ///
-/// If a move is not possible.
+/// If a move is not possible, or there is no terminal.
 pub fn play(flags: &Flags) -> Result<(), Box<dyn Error>> {
+    let step = Step::named(&flags.step).expect("the parser has checked it");
     let Some(moves) = &flags.moves else {
-        return Err(
-            refusal("which moves? Try --moves \"1 2 s 3\"; `--moves help` lists them").into(),
-        );
+        if !stdin().is_terminal() || !stdout().is_terminal() {
+            return Err(
+                refusal("no terminal: `--moves \"1 2 s 3\"` prints the last screen").into(),
+            );
+        }
+        #[cfg(feature = "keys")]
+        return terminal::play(&step, flags.ascii, flags.quiz);
+        #[cfg(not(feature = "keys"))]
+        return Err("built without the feature `keys`".into());
     };
     if moves == "help" {
         say(moves::HELP);
         return Ok(());
     }
-    let step = Step::named(&flags.step).expect("the parser has checked it");
     let screen = last_screen(&step, moves, flags.ascii, PATIENCE).map_err(refusal)?;
     say(screen.trim_end());
     Ok(())

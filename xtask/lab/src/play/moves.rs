@@ -80,7 +80,7 @@ impl Game {
     ///
     /// If it is not possible; then nothing has changed.
     pub fn play(&mut self, word: &str) -> Result<(), String> {
-        let before = self.views.last().expect("the first is never removed");
+        let before = self.now();
         let (mut at, mut moves) = (before.at + MILLISECOND, Vec::new());
         if word == "t" {
             let due = before.next_due.ok_or("t: no timer is due")?;
@@ -149,6 +149,19 @@ impl Game {
         );
         let arrived = moments.len();
         View::new(self, &script, arrived, now, &log, &run)
+    }
+
+    /// The state after the last move.
+    pub fn now(&self) -> &View {
+        self.views.last().expect("the first is never removed")
+    }
+
+    /// Takes the last move back, if there is one.
+    pub fn undo(&mut self) {
+        if self.words.pop().is_some() {
+            self.moves.pop();
+            self.views.pop();
+        }
     }
 
     /// The last moves.

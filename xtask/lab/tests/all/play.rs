@@ -330,6 +330,160 @@ fn an_impossible_move_is_one_line_and_exit_code_2() {
     }
 }
 
+/// `play` with keys, in a terminal of tmux, where that is installed.
+#[cfg(feature = "keys")]
+mod keys {
+    use std::fs;
+    use std::process::Command;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::screen;
+
+    /// A terminal of 80 x 24, with a server of tmux of its own.
+    struct Terminal(String);
+
+    impl Terminal {
+        /// Runs the program there, then says how it ended and what the terminal is set to; none without tmux.
+        fn play(name: &str, arguments: &str) -> Option<Self> {
+            Command::new("tmux").arg("-V").output().ok()?;
+            let terminal = Self(format!("play-{name}-{}", std::process::id()));
+            let program = env!("CARGO_BIN_EXE_lab");
+            let id = terminal.id_file();
+            let play = format!("sh -c 'echo $$ > {id}; exec {program} play {arguments}'");
+            let script = format!("{play}; echo ended $?; stty -a; cat");
+            terminal.tmux(&[
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "80",
+                "-y",
+                "24",
+                &script,
+            ]);
+            Some(terminal)
+        }
+
+        fn id_file(&self) -> String {
+            format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), self.0)
+        }
+
+        fn tmux(&self, arguments: &[&str]) -> String {
+            let mut tmux = Command::new("tmux");
+            let output = tmux.args(["-L", &self.0]).args(arguments).output();
+            let output = output.expect("tmux can be started");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+
+        fn press(&self, key: &str) {
+            self.tmux(&["send-keys", key]);
+        }
+
+        /// Waits until the terminal shows this.
+        fn wait_for(&self, text: &str) -> String {
+            let begin = Instant::now();
+            loop {
+                let shown = self.tmux(&["capture-pane", "-p"]);
+                if shown.contains(text) {
+                    return shown;
+                }
+                assert!(
+                    begin.elapsed() < Duration::from_secs(60),
+                    "no {text:?}: {shown}"
+                );
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+
+        /// Waits until the program has ended in this way, and the terminal is as it was.
+        fn wait_for_end(&self, code: u8) {
+            let shown = self.wait_for(" icanon");
+            assert!(shown.contains(&format!("ended {code}\n")), "{shown}");
+            assert!(
+                !shown.contains("-icanon") && !shown.contains("worker 1"),
+                "{shown}"
+            );
+            assert_eq!(
+                self.tmux(&["display-message", "-p", "#{alternate_on}"]),
+                "0\n"
+            );
+        }
+    }
+
+    impl Drop for Terminal {
+        fn drop(&mut self) {
+            self.tmux(&["kill-server"]);
+        }
+    }
+
+    #[test]
+    fn keys_make_moves_and_take_them_back() {
+        let Some(terminal) = Terminal::play("moves", "basic") else {
+            return;
+        };
+        terminal.wait_for("moves:\n");
+        terminal.press("1");
+        let shown = terminal.wait_for("moves: 1\n");
+        assert!(shown.starts_with(&screen("basic", "1")), "{shown}");
+        terminal.press("s");
+        terminal.wait_for("moves: 1 s\n");
+        terminal.press("u");
+        terminal.wait_for("moves: 1\n");
+        terminal.press("9");
+        terminal.wait_for("> 9: job 9 is not in flight; in flight: 2-4\n");
+        terminal.press("f");
+        terminal.press("2");
+        terminal.wait_for("moves: 1 f2\n");
+        terminal.press("?");
+        terminal.wait_for("one move back");
+        terminal.press("x");
+        terminal.wait_for("moves: 1 f2\n");
+        terminal.tmux(&["resize-window", "-x", "60", "-y", "20"]);
+        terminal.wait_for("60 x 20 is too small: 80 x 24 is needed");
+        terminal.tmux(&["resize-window", "-x", "80", "-y", "24"]);
+        terminal.wait_for("moves: 1 f2\n");
+        terminal.press("Space");
+        terminal.wait_for("moves: 1 f2 3 4 5\n");
+        terminal.press("q");
+        terminal.wait_for_end(0);
+    }
+
+    #[test]
+    fn a_quiz_asks_and_counts() {
+        let Some(terminal) = Terminal::play("quiz", "basic --quiz") else {
+            return;
+        };
+        terminal.wait_for("moves:\n");
+        terminal.press("2");
+        terminal.wait_for("> 2: which worker takes job 4? Type its number\n");
+        terminal.press("2");
+        terminal.wait_for("> right: worker 2 takes job 4. 1 of 1 are right\n");
+        terminal.press("1");
+        terminal.wait_for("which worker takes job 5?");
+        terminal.press("3");
+        terminal.wait_for("> not this time: worker 1 takes job 5. 1 of 2 are right\n");
+    }
+
+    #[test]
+    fn the_terminal_is_restored_however_it_ends() {
+        let Some(terminal) = Terminal::play("interrupt", "basic") else {
+            return;
+        };
+        terminal.wait_for("moves:\n");
+        terminal.press("C-c");
+        terminal.wait_for_end(130);
+
+        let terminal = Terminal::play("terminate", "basic").expect("there is tmux");
+        terminal.wait_for("moves:\n");
+        let id = fs::read_to_string(terminal.id_file()).expect("it was written");
+        let killed = Command::new("kill").args(["-TERM", id.trim()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        terminal.wait_for_end(130);
+    }
+}
+
 // Broken pools, each played as `basic`.
 
 type Pool = fn(&Script, usize, Arc<dyn Threads>) -> io::Result<()>;
