@@ -191,11 +191,12 @@ fn exit_code(running: &mut Child) -> Option<i32> {
     }
 }
 
-/// Its output takes three descriptors, and loading a library one more for a moment.
+/// Its output takes three descriptors, and loading a library one more for a moment. Built together with the examples,
+/// tokio's network driver takes three or four.
 #[test]
-fn four_descriptors_are_enough() {
+fn eight_descriptors_are_enough() {
     for (name, _) in FIRST_LINES {
-        let output = in_shell(name, "ulimit -n 4;", "--speed 1e6 --jobs 0");
+        let output = in_shell(name, "ulimit -n 8;", "--speed 1e6 --jobs 0");
         assert!(!stderr(&output).contains(name), "{}", stderr(&output));
         assert!(output.status.success(), "{name}");
     }
