@@ -224,6 +224,8 @@ fn step_8_a_retirement_is_taken_back() {
         let story = story(&screen("dynamic", &moves[..until]));
         assert!(story.contains(expected), "{story}");
     }
+    let taken_back = story(&screen("dynamic", &format!("{moves} 5")));
+    insta::assert_snapshot!(taken_back, @"job 5 ends; worker 5 is free first: it takes job 11.");
     insta::assert_snapshot!(screen("dynamic", moves), @"
     dynamic: as many workers as the load asks for
     2 workers, room for 10 jobs in the queue, at most 6 workers, a look each 2 s
