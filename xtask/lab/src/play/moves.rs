@@ -157,6 +157,7 @@ impl Game {
     }
 
     /// Takes the last move back, if there is one.
+    #[cfg(feature = "keys")]
     pub fn undo(&mut self) {
         if self.words.pop().is_some() {
             self.moves.pop();
