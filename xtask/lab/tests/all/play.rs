@@ -352,7 +352,8 @@ mod keys {
             let terminal = Self(format!("play-{name}-{}", std::process::id()));
             let program = env!("CARGO_BIN_EXE_lab");
             let id = terminal.id_file();
-            let play = format!("sh -c 'echo $$ > {id}; exec {program} play {arguments}'");
+            // Double quotes: the paths may contain spaces.
+            let play = format!("sh -c 'echo $$ > \"{id}\"; exec \"{program}\" play {arguments}'");
             let script = format!("{play}; echo ended $?; stty -a; cat");
             terminal.tmux(&[
                 "-f",
