@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What there is to know of a job that is done.
+/// What the work reports about a job that is done.
 pub struct Done {
     /// Time that it waited in the queue.
     pub in_queue: Duration,
