@@ -218,22 +218,22 @@ pub struct Laboratory {
 }
 
 impl Laboratory {
-    /// Copies the workspace at `root`.
+    /// Copies the workspace at `root` for edits of this step: one that does not compile breaks what all steps share, for all steps of
+    /// the same copy.
     ///
     /// # Errors
     ///
     /// If that fails.
-    pub fn new(root: &Path) -> io::Result<Self> {
+    pub fn new(root: &Path, step: &str) -> io::Result<Self> {
         Ok(Self {
             hangs: Duration::from_secs(3),
             never_ends: Duration::from_secs(5),
-            copy: Workspace::copy(root)?,
+            copy: Workspace::copy(root, step)?,
             unedited: Mutex::default(),
         })
     }
 
-    /// Makes an edit, and compares with the claim what then happens. Edits of one step have to be tried one
-    /// after the other.
+    /// Makes an edit, and compares with the claim what then happens. One edit at a time.
     ///
     /// # Errors
     ///

@@ -52,10 +52,10 @@ pub fn lessons(flags: &Flags) -> Result<(), Box<dyn Error>> {
         process::exit(130);
     })?;
     let root = cargo::root()?;
-    let mut problems = 0;
+    let mut problems = Vec::new();
     let mut report = |problem: String| {
-        problems += 1;
         note(&problem);
+        problems.push(problem);
     };
 
     let pages = selected(&root, &flags.pages)?;
@@ -89,11 +89,10 @@ pub fn lessons(flags: &Flags) -> Result<(), Box<dyn Error>> {
         }
     }
     // Updating moves lines, so the pages are read again.
-    try_all(&root, &selected(&root, &flags.pages)?, &mut report)?;
-    match problems {
+    try_all(&root, &selected(&root, &flags.pages)?, &mut report);
+    match problems.len() {
         0 => Ok(()),
-        1 => Err("one problem".into()),
-        problems => Err(format!("{problems} problems").into()),
+        number => Err(format!("problems: {number}\n{}", problems.join("\n")).into()),
     }
 }
 
@@ -252,7 +251,7 @@ fn updated_block(block: &Block, printed: &Printed) -> Result<Option<String>, Str
 }
 
 /// Tries the edits of the pages: those of one step in turn, in their order.
-fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send)) -> io::Result<()> {
+fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send)) {
     let mut by_step = BTreeMap::<_, Vec<_>>::new();
     for (page, block) in pages
         .iter()
@@ -286,12 +285,12 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
             }
         }
     }
-    if by_step.is_empty() {
-        return Ok(());
-    }
-    let laboratory = Laboratory::new(root)?;
     let report = Mutex::new(report);
-    several_at_a_time(by_step.into_values(), |experiments| {
+    several_at_a_time(by_step, |(step, experiments)| {
+        let laboratory = match Laboratory::new(root, &step) {
+            Ok(laboratory) => laboratory,
+            Err(error) => return locked(&report)(format!("the copy for {step}: {error}")),
+        };
         for (place, claim, edited) in experiments {
             let start = Instant::now();
             let outcome = laboratory.try_edit(&edited, &claim);
@@ -301,5 +300,4 @@ fn try_all(root: &Path, pages: &[Page], report: &mut (dyn FnMut(String) + Send))
             }
         }
     });
-    Ok(())
 }

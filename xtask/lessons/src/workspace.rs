@@ -36,17 +36,17 @@ impl Workspace {
         }
     }
 
-    /// A copy in `target/lessons` of the workspace at `root`. Files that have not changed since the last copy keep their time, so
-    /// that cargo does not build them again. Waits while another process uses the copy.
+    /// The copy of this name, in `target/lessons`, of the workspace at `root`. Files that have not changed since the last copy keep
+    /// their time, so that cargo does not build them again. Waits while another process uses the copy.
     ///
     /// # Errors
     ///
     /// If a file cannot be read or written.
-    pub fn copy(root: &Path) -> io::Result<Self> {
+    pub fn copy(root: &Path, name: &str) -> io::Result<Self> {
         let folder = root.join("target/lessons");
-        let copy = folder.join("workspace");
+        let copy = folder.join(name);
         fs::create_dir_all(&copy)?;
-        let lock = File::create(folder.join("lock"))?;
+        let lock = File::create(folder.join(format!("{name}.lock")))?;
         lock.lock()?;
         mirror(root, &copy)?;
         Ok(Self {

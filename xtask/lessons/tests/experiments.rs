@@ -57,7 +57,7 @@ const MISTYPED: &str = "-number * 2\n+\"number\"\n";
 /// Tries the edits, one after the other. Where a claim is false, the message has to contain what is given.
 fn try_all(experiments: &[(&str, &str, Result<(), &str>)]) {
     let workspace = workspace();
-    let mut laboratory = Laboratory::new(workspace.path()).expect("it can be copied");
+    let mut laboratory = Laboratory::new(workspace.path(), "basic").expect("it can be copied");
     (laboratory.hangs, laboratory.never_ends) = (Duration::from_secs(1), Duration::from_secs(1));
     for (info, block, expected) in experiments {
         let page = Page::parse("basic/README.md", format!("```{info}\n{block}```\n"));
