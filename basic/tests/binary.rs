@@ -1,8 +1,7 @@
-//! What the program and the examples print.
+//! What the program prints.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -117,37 +116,4 @@ fn no_jobs_print_nothing() {
     let output = basic(&["--jobs", "0"]);
     assert!(output.status.success());
     assert_eq!(lines(&output), [""; 0]);
-}
-
-const EXAMPLES: [&str; 2] = ["goroutine", "channel"];
-
-/// `cargo test` builds the examples beside the program.
-fn example(name: &str) -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_basic"));
-    let folder = program.parent().expect("the program is in a folder");
-    folder.join("examples").join(name)
-}
-
-/// If an example did not wait, the line would still come up now and then: so each runs 20 times.
-#[test]
-fn the_examples_print_the_articles_line() {
-    for name in EXAMPLES {
-        for _ in 0..20 {
-            let output = Command::new(example(name)).output();
-            let output = output.expect("the example can be started");
-            assert_eq!(lines(&output), ["Hello from goroutine"], "{name}");
-        }
-    }
-}
-
-#[test]
-fn the_examples_end_quietly_if_nobody_reads_their_output() {
-    for name in EXAMPLES {
-        let (reader, writer) = io::pipe().expect("there is room for a pipe");
-        drop(reader);
-        let output = Command::new(example(name)).stdout(writer).output();
-        let output = output.expect("the example can be started");
-        assert!(output.status.success(), "{name}");
-        assert_eq!(str::from_utf8(&output.stderr), Ok(""), "{name}");
-    }
 }

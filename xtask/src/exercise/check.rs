@@ -106,8 +106,9 @@ pub const SHARED: &str = "xtask/lab/tests/conformance.rs";
 /// What cargo calls them.
 pub const SHARED_TESTS: [&str; 4] = ["--package", "lab", "--test", "conformance*"];
 
-/// The one of these that is about a cancel.
+/// Those of these that are about a cancel, and those about threads. A step has one or the other.
 const CANCEL: &str = "conformance_cancel";
+const THREADS: &str = "conformance_ends";
 
 /// How often a check asks whether to go on.
 const TICK: Duration = Duration::from_millis(50);
@@ -131,7 +132,7 @@ impl Check {
         }
     }
 
-    /// Builds the step's tests and runs each, a few at once. If they pass, does the same with the lab's
+    /// Builds the tests of the step's pool and program (those of its examples say nothing of a learner's work), and runs each, a few at once. If they pass, does the same with the lab's
     /// tests of what all steps share. `progress` gets each property as soon as it is known, and `None`
     /// in between, where it may break the check off.
     ///
@@ -146,7 +147,9 @@ impl Check {
             self.touch_what_came_back()?;
         }
         let what = format!("{} and its tests", self.step);
-        let tests = match self.build(&["--package", &self.step], &what, self.compiler_prints)? {
+        let mut which = self.programs(&self.step, |name| !name.starts_with("example"))?;
+        which.extend(["--lib", "--bins"].map(String::from));
+        let tests = match self.build(&self.step, &which, &what, self.compiler_prints)? {
             Ok(tests) => tests,
             Err(words) => return Ok(Verdict::DoesNotCompile(words)),
         };
@@ -168,7 +171,14 @@ impl Check {
                     "All of these hold. Next, {what} are built and run."
                 );
             }
-            let tests = match self.build(&SHARED_TESTS, what, false)? {
+            let other = if self.can_be_cancelled() {
+                THREADS
+            } else {
+                CANCEL
+            };
+            let is_shared = |name: &str| name.starts_with("conformance") && name != other;
+            let which = self.programs("xtask/lab", is_shared)?;
+            let tests = match self.build("lab", &which, what, false)? {
                 Ok(tests) => tests,
                 Err(words) => {
                     // Another step does not compile, which says nothing of this one.
@@ -295,10 +305,27 @@ impl Check {
         Ok(Some(known.into_values().collect()))
     }
 
-    /// Builds some tests. Gives those that are to be run, or what the compiler said.
-    fn build(&self, which: &[&str], what: &str, print: bool) -> Result<Built, Box<dyn Error>> {
+    /// What cargo calls those test programs of a package's folder whose names this accepts.
+    fn programs(&self, folder: &str, accept: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+        let files = plain_files(&self.root.join(folder), "tests")?;
+        let names = files.keys().filter_map(|path| {
+            let name = path.strip_prefix("tests/")?.strip_suffix(".rs")?;
+            (accept(name) && !name.contains('/')).then(|| format!("--test={name}"))
+        });
+        Ok(names.collect())
+    }
+
+    /// Builds some tests of a package. Gives those that are to be run, or what the compiler said.
+    fn build(
+        &self,
+        package: &str,
+        which: &[String],
+        what: &str,
+        print: bool,
+    ) -> Result<Built, Box<dyn Error>> {
         let mut build = cargo();
-        build.args(["test", "--no-run", "--quiet"]).args(which);
+        build.args(["test", "--no-run", "--quiet", "--package", package]);
+        build.args(which);
         build.arg("--message-format=json-render-diagnostics");
         if let Some(target) = &self.target {
             build.arg("--target-dir").arg(target);
@@ -329,9 +356,6 @@ impl Check {
                 folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
                 path: String::new(),
             };
-            if test.file == CANCEL && !self.can_be_cancelled() {
-                continue;
-            }
             let list = self.command(&test, &["--list", "--format=terse"]);
             let list = deadline::run(list, self.limit)?.output;
             for path in list.lines().filter_map(|line| line.strip_suffix(": test")) {
@@ -499,6 +523,7 @@ impl Property {
 /// The name in words.
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name.replace('_', " "))
+        let words = self.name.replace('_', " ");
+        f.write_str(&words.replace("the articles", "the article's"))
     }
 }
