@@ -5,8 +5,9 @@
 
 mod moves;
 mod screen;
+mod story;
 #[cfg(feature = "keys")]
-mod terminal;
+pub mod terminal;
 mod view;
 
 use std::error::Error;
@@ -20,6 +21,7 @@ use xtask::steps::STEPS;
 use crate::harness::PATIENCE;
 use crate::steps::Step;
 use moves::Game;
+use screen::WIDTH;
 
 /// Which pool to play, and the moves.
 #[derive(clap::Args, Debug)]
@@ -81,7 +83,7 @@ pub fn last_screen(
 ) -> Result<String, String> {
     let mut game = Game::new(step, patience);
     for word in moves.split_whitespace() {
-        game.play(word)?;
+        game = game.play(word)?;
     }
-    Ok(screen::draw(&game, ascii))
+    Ok(screen::draw(&game, WIDTH, ascii).concat())
 }

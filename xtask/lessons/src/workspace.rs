@@ -127,7 +127,13 @@ pub fn words<'a>(root: &Path, line: &'a str) -> Result<Vec<&'a str>, String> {
     let line = line
         .split_once(" #")
         .map_or(line, |(command, _comment)| command);
-    let words = Vec::from_iter(line.split_whitespace());
+    let mut words = Vec::new();
+    for (nth, part) in line.split('"').enumerate() {
+        match nth % 2 {
+            0 => words.extend(part.split_whitespace()),
+            _ => words.push(part), // in quotes
+        }
+    }
     let is_step = |name: &str| STEPS.iter().any(|step| step.name == name);
     let is_inside = |path: &str| is_inside(root, Path::new(path));
     let is_allowed = match words.as_slice() {
@@ -142,12 +148,13 @@ pub fn words<'a>(root: &Path, line: &'a str) -> Result<Vec<&'a str>, String> {
             let writes = |flag: &&str| flag.starts_with("--svg") || flag.starts_with("--trace");
             !flags.iter().any(writes)
         }
+        ["cargo", "xtask", "play", _, "--moves", _] => true,
         ["diff", "-u", files @ ..] | ["diff" | "ls", files @ ..] => {
             files.iter().copied().all(is_inside)
         }
         _ => false,
     };
-    let refused = "only `cargo run -p STEP`, `cargo xtask list`, `diff`, `timeline` and `--help`, `diff` and `ls` are run, \
+    let refused = "only `cargo run -p STEP`, `cargo xtask list`, `diff`, `timeline`, `play --moves` and `--help`, `diff` and `ls` are run, \
                    with files of the workspace; mark the block `console ignore`";
     is_allowed.then_some(words).ok_or_else(|| refused.into())
 }
@@ -208,6 +215,7 @@ mod tests {
             "cargo run -p basic -- --jobs 3 # a comment",
             "cargo run -p waitgroup --example wait_group",
             "cargo xtask timeline basic --workers 1",
+            "cargo xtask play basic --moves \"1 2\"",
             "cargo xtask list",
             "cargo xtask exercise --help",
             "diff -u basic/src/lib.rs errors/src/lib.rs",
@@ -229,6 +237,7 @@ mod tests {
             "cargo xtask exercise basic",
             "cargo xtask reset basic -- --help",
             "cargo xtask lessons",
+            "cargo xtask play basic",
             "cargo xtask timeline basic --svg",
             "cargo xtask timeline basic --trace=x",
             "ls /etc",

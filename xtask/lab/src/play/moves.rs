@@ -8,6 +8,7 @@ use crate::guarantees::Stop;
 use crate::harness::play_moves;
 use crate::script::{Job, MILLISECOND, Moments, Outcome, Script, When};
 use crate::steps::Step;
+use crate::timeline::picture::list;
 
 /// What `--moves help` prints.
 pub const HELP: &str = "\
@@ -19,167 +20,143 @@ p3    job 3 panics
 s     one more job is submitted
 b     a burst of five jobs is submitted
 t     time goes on to what is due next: a tick, a timeout, a look of the scaler
-c     no more jobs come (1, 2, 3, 6), the pool is cancelled (4, 7) or stopped (5, 8)
+c     no more jobs come (1, 2, 3, 6), the pool is cancelled (4, 7), stopped (5, 8)
 s+c   both happen at one moment; so can any others but t";
 
-/// How many jobs there are from the start.
-const JOBS: usize = 5;
+/// The maximum number of jobs.
+const MAX_JOBS: usize = 99;
 
 /// From the last move until all other jobs end, unseen.
-const UNSEEN: Duration = Duration::from_secs(60);
+pub const UNSEEN: Duration = Duration::from_secs(60);
 
-/// One move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
-    End(usize, Outcome),
-    Submit(usize),
-    Stop,
-}
-
-/// The moves so far, and what the pool did after each.
+/// The pool after some moves.
+#[derive(Clone)]
 pub struct Game {
     pub step: Step,
-    pub settings: Script,
-    pub words: Vec<String>,
-    /// What happens at which moment; nothing where time goes on.
-    moves: Vec<(Duration, Vec<Move>)>,
-    /// From the state before all moves on.
-    pub views: Vec<View>,
+    /// The moves.
+    pub words: String,
+    /// The pool's settings, and how jobs end.
+    pub script: Script,
+    /// When each job came, and when it ended.
+    moments: Vec<(Duration, Option<Duration>)>,
+    stop: Option<Duration>,
+    /// The pool before the last move.
+    pub before: View,
+    /// The pool now.
+    pub now: View,
     patience: Duration,
 }
 
 impl Game {
-    /// Starts the pool, with its first jobs.
+    /// Starts the pool, with five jobs.
     pub fn new(step: &Step, patience: Duration) -> Self {
-        let (scales, is_limited) = (step.guarantees.scales, step.guarantees.is_limited);
         let number = |number| NonZeroUsize::new(number).expect("it is not 0");
         let script = step.program.script();
-        let settings = Script {
+        let script = Script {
             max_workers: script.max_workers.min(number(6)),
-            capacity: number(if scales { 10 } else { 3 }),
-            burst: NonZeroU32::new(if is_limited { 3 } else { 1 }).expect("it is not 0"),
+            capacity: number(if step.guarantees.scales { 10 } else { 3 }),
+            burst: NonZeroU32::new(3).expect("it is not 0"),
             jobs: Vec::new(),
             stop: None,
             ..script
         };
+        let new = View::new(step, &script, Duration::ZERO, Vec::new(), Ok(UNSEEN));
         let mut game = Self {
             step: *step,
-            settings,
-            words: Vec::new(),
-            moves: vec![(Duration::ZERO, vec![Move::Submit(JOBS)])],
-            views: Vec::new(),
+            words: String::new(),
+            script,
+            moments: Vec::new(),
+            stop: None,
+            before: new.clone(),
+            now: new,
             patience,
         };
-        game.views.push(game.run());
-        game
+        let added = game.add("b", Duration::ZERO);
+        added.expect("jobs can come");
+        game.run(Duration::ZERO)
     }
 
-    /// Makes a move.
+    /// The pool after one more move.
     ///
     /// # Errors
     ///
-    /// If it is not possible; then nothing has changed.
-    pub fn play(&mut self, word: &str) -> Result<(), String> {
-        let before = self.now();
-        let (mut at, mut moves) = (before.at + MILLISECOND, Vec::new());
+    /// If the move is not possible.
+    pub fn play(&self, word: &str) -> Result<Self, String> {
+        let mut next = self.clone();
+        let mut at = self.now.at + MILLISECOND;
         if word == "t" {
-            let due = before.next_due.ok_or("t: no timer is due")?;
-            at = at.max(due);
+            at = at.max(self.now.next_due.ok_or("t: no timer is due")?);
         } else {
-            for word in word.split('+') {
-                let one = parse(word)
-                    .ok_or_else(|| format!("{word:?} is no move: `--moves help` lists them"))?;
-                before.allows(one).map_err(|why| format!("{word}: {why}"))?;
-                if moves.contains(&one) {
-                    return Err(format!("{word}: twice in one move"));
-                }
-                moves.push(one);
-            }
+            let mut words = word.split('+');
+            words.try_for_each(|word| next.add(word, at))?;
         }
-        self.moves.push((at, moves));
-        self.words.push(word.into());
-        self.views.push(self.run());
+        next.words = format!("{} {word}", self.words);
+        Ok(next.run(at))
+    }
+
+    /// Adds what happens at this moment.
+    fn add(&mut self, word: &str, at: Duration) -> Result<(), String> {
+        let number = word.strip_prefix(['f', 'p']).unwrap_or(word);
+        let jobs = self.moments.len() + if word == "b" { 5 } else { 1 };
+        match (word, number.parse()) {
+            ("s" | "b" | "c", _) if self.now.stopped => {
+                return Err(format!("{word}: no more jobs come"));
+            }
+            ("c", _) => self.stop = Some(at),
+            ("s" | "b", _) if jobs > MAX_JOBS => {
+                return Err(format!("{word}: {MAX_JOBS} jobs are the most"));
+            }
+            ("s" | "b", _) => {
+                self.moments.resize(jobs, (at, None));
+                self.script.jobs.resize(jobs, Job::default());
+            }
+            (_, Ok(job)) if self.now.in_flight().contains_key(&job) => {
+                self.moments[job - 1].1 = Some(at);
+                self.script.jobs[job - 1].outcome = match &word[..1] {
+                    "f" => Outcome::Failed,
+                    "p" => Outcome::Panicked,
+                    _ => Outcome::Done,
+                };
+            }
+            (_, Ok(job)) => {
+                let jobs = list(self.now.in_flight().into_keys());
+                return Err(format!(
+                    "{word}: job {job} is not in flight; in flight: {jobs}"
+                ));
+            }
+            _ => return Err(format!("{word:?} is no move: `--moves help` lists them")),
+        }
         Ok(())
     }
 
-    /// A new run of the pool, up to the last move.
-    fn run(&self) -> View {
-        let now = self.moves.last().map_or(Duration::ZERO, |&(at, _)| at);
-        let unseen = now + UNSEEN;
-        let mut script = self.settings.clone();
-        let mut moments = Vec::new();
-        let mut stop = None;
-        let all = self.moves.iter();
-        for (at, one) in all.flat_map(|(at, moves)| moves.iter().map(move |one| (at, one))) {
-            match *one {
-                Move::Submit(count) => moments.extend([(*at, unseen)].repeat(count)),
-                Move::Stop => stop = Some(*at),
-                Move::End(job, outcome) => {
-                    moments[job - 1].1 = *at;
-                    script
-                        .jobs
-                        .resize(script.jobs.len().max(job), Job::default());
-                    script.jobs[job - 1].outcome = outcome;
-                }
-            }
-        }
-        script.jobs.resize(moments.len(), Job::default());
+    /// A new run of the pool, up to `now`.
+    fn run(mut self, now: Duration) -> Self {
+        let (kind, unseen) = (self.step.guarantees.stop, now + UNSEEN);
+        let mut script = self.script.clone();
         for job in &mut script.jobs {
             job.duration = unseen; // so that no deadline is before that
         }
-        script.submitters = NonZeroUsize::new(moments.len()).unwrap_or(NonZeroUsize::MIN);
-        let kind = self.step.guarantees.stop;
-        let timeout = self.step.program.timeout;
-        let cancel = [stop, timeout].into_iter().flatten().min();
-        let end = match kind {
-            Stop::Never => stop.unwrap_or(unseen),
-            Stop::HandsBack | Stop::Drains => unseen,
+        script.submitters = NonZeroUsize::new(script.jobs.len()).expect("jobs come at the start");
+        let cancel = self.stop.into_iter().chain(self.step.program.timeout).min();
+        let (stop, end) = match kind {
+            Stop::Never => (None, self.stop.unwrap_or(unseen)),
+            Stop::HandsBack => (cancel, unseen),
+            Stop::Drains => (self.stop.or(Some(unseen)), unseen),
         };
-        script.stop = match kind {
-            Stop::Never => None,
-            Stop::HandsBack => cancel.map(When::After),
-            Stop::Drains => Some(When::After(stop.unwrap_or(unseen))),
+        script.stop = stop.map(When::After);
+        let jobs = self.moments.iter();
+        let jobs = jobs.map(|&(at, end)| (at, end.unwrap_or(unseen)));
+        let moments = Moments {
+            jobs: jobs.collect(),
+            end,
         };
-        let jobs = moments.clone();
-        let (log, run) = play_moves(
-            &self.step,
-            script.clone(),
-            Moments { jobs, end },
-            self.patience,
-        );
-        let arrived = moments.len();
-        View::new(self, &script, arrived, now, &log, &run)
-    }
-
-    /// The state after the last move.
-    pub fn now(&self) -> &View {
-        self.views.last().expect("the first is never removed")
-    }
-
-    /// Takes the last move back, if there is one.
-    #[cfg(feature = "keys")]
-    pub fn undo(&mut self) {
-        if self.words.pop().is_some() {
-            self.moves.pop();
-            self.views.pop();
+        let (log, run) = play_moves(&self.step, script, moments, self.patience);
+        if run.is_err() {
+            self.patience = self.patience.min(Duration::from_secs(1)); // stuck: it will be again
         }
+        let end = run.map(|run| run.end);
+        self.before = self.now;
+        self.now = View::new(&self.step, &self.script, now, log, end);
+        self
     }
-
-    /// The last moves.
-    pub fn last_moves(&self) -> &[Move] {
-        self.moves.last().map_or(&[], |(_, moves)| moves)
-    }
-}
-
-fn parse(word: &str) -> Option<Move> {
-    let (number, outcome) = match word.as_bytes().first()? {
-        b's' if word.len() == 1 => return Some(Move::Submit(1)),
-        b'b' if word.len() == 1 => return Some(Move::Submit(5)),
-        b'c' if word.len() == 1 => return Some(Move::Stop),
-        b'f' => (&word[1..], Outcome::Failed),
-        b'p' => (&word[1..], Outcome::Panicked),
-        _ => (word, Outcome::Done),
-    };
-    let job = number.parse().ok().filter(|_| !number.starts_with('+'));
-    job.map(|job| Move::End(job, outcome))
 }

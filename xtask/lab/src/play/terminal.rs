@@ -1,13 +1,12 @@
 //! Playing with keys, on the terminal.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Write, stdout};
-use std::panic;
-use std::process;
+use std::mem::take;
 use std::time::Duration;
+use std::{panic, process, thread};
 
-use anstream::adapter::strip_str;
-use anstream::{AutoStream, ColorChoice};
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{
@@ -17,40 +16,49 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 
 use super::moves::{Game, HELP};
-use super::screen;
-use super::view::Worker;
+use super::screen::{self, WIDTH};
 use crate::harness::PATIENCE;
 use crate::steps::Step;
 
-const KEYS: &str = "\n
+const KEYS: &str = "
 u     one move back
-space it plays by itself, a move a second; again stops
+space the step's program plays, in real time; again stops
 q     quit
-A number of more than one digit ends with Enter, if the first digit could be one, too.";
+A number that is also the start of another ends with Enter.";
 
-const NARROW: (u16, u16) = (80, 24);
+/// How long to wait for a key; then it is waited for again.
+const LONG: Duration = Duration::from_secs(3600);
 
-/// The screen of this game alone, until this is dropped.
-struct Screen;
+const HINT: &str = "number: job ends, s submit, t time, c stop, u back, space, ? help, q quit";
 
-impl Screen {
-    fn enter() -> io::Result<Self> {
-        enable_raw_mode()?;
-        let screen = Self;
-        execute!(stdout(), EnterAlternateScreen, Hide)?;
-        Ok(screen)
-    }
-
-    fn restore() {
-        _ = execute!(stdout(), Show, LeaveAlternateScreen); // an error: the terminal is closed
-        _ = disable_raw_mode();
-    }
+/// Runs `play` on a screen of its own, and restores the terminal however that ends.
+///
+/// # Errors
+///
+/// If the terminal cannot be read or written.
+pub fn on_screen(play: impl FnOnce() -> io::Result<()>) -> Result<(), Box<dyn Error>> {
+    let (print, here) = (panic::take_hook(), thread::current().id());
+    panic::set_hook(Box::new(move |panic| {
+        if thread::current().id() == here {
+            restore(); // not for a thread of a pool: the screen shows what follows
+            print(panic);
+        }
+    }));
+    ctrlc::set_handler(|| interrupt())?;
+    enable_raw_mode()?;
+    let played = execute!(stdout(), EnterAlternateScreen, Hide).and_then(|()| play());
+    restore();
+    Ok(played?)
 }
 
-impl Drop for Screen {
-    fn drop(&mut self) {
-        Self::restore();
-    }
+fn restore() {
+    _ = execute!(stdout(), Show, LeaveAlternateScreen); // an error: the terminal is closed
+    _ = disable_raw_mode();
+}
+
+fn interrupt() -> ! {
+    restore();
+    process::exit(130);
 }
 
 /// Plays until `q`.
@@ -59,192 +67,148 @@ impl Drop for Screen {
 ///
 /// If the terminal cannot be read or written.
 pub fn play(step: &Step, ascii: bool, quiz: bool) -> Result<(), Box<dyn Error>> {
-    let default = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        Screen::restore();
-        default(panic);
-    }));
-    ctrlc::set_handler(|| {
-        Screen::restore();
-        process::exit(130);
-    })?;
-    let _screen = Screen::enter()?;
     let mut table = Table {
-        game: Game::new(step, PATIENCE),
+        games: vec![Game::new(step, PATIENCE)],
         ascii,
         quiz,
-        asked: None,
-        score: (0, 0),
-        typed: String::new(),
-        message: String::new(),
-        helps: false,
-        plays: false,
+        ..Table::default()
     };
-    loop {
-        table.draw()?;
-        if table.plays && !event::poll(Duration::from_secs(1))? {
-            table.play_by_itself();
-            continue;
+    on_screen(|| {
+        loop {
+            table.draw()?;
+            let next = table.next();
+            let wait = next.as_ref().map_or(LONG, |(wait, _)| *wait);
+            if !event::poll(wait)? {
+                table.clock += wait;
+                next.into_iter().for_each(|(_, word)| table.make(&word));
+            } else if let Event::Key(key) = event::read()?
+                && key.kind == KeyEventKind::Press
+                && !table.press(key)
+            {
+                return Ok(());
+            }
         }
-        if let Event::Key(key) = event::read()?
-            && key.kind == KeyEventKind::Press
-            && !table.press(key)
-        {
-            return Ok(());
-        }
-    }
+    })
 }
 
+#[derive(Default)]
 struct Table {
-    game: Game,
+    /// After each move.
+    games: Vec<Game>,
     ascii: bool,
     quiz: bool,
-    /// A move, with the worker that will start a job, and that job: the question.
-    asked: Option<(String, usize, usize)>,
+    /// What a move leads to, with the job that starts and its worker: the question.
+    asked: Option<(Game, usize, usize)>,
     /// How many answers were right, of how many.
     score: (usize, usize),
     /// The beginning of a move.
     typed: String,
     message: String,
     helps: bool,
+    /// Whether the step's program plays, what time it is there, and when the jobs in flight started.
     plays: bool,
+    clock: Duration,
+    starts: BTreeMap<usize, Duration>,
 }
 
 impl Table {
+    fn game(&self) -> &Game {
+        self.games.last().expect("the first is never removed")
+    }
+
     fn draw(&self) -> io::Result<()> {
         let (width, height) = size()?;
-        let text = if width < NARROW.0 || height < NARROW.1 {
-            format!("{width} x {height} is too small: 80 x 24 is needed")
+        let (width, height) = (usize::from(width), usize::from(height));
+        let text = if width < WIDTH || height < 24 {
+            format!("{width} x {height} is too small: {WIDTH} x 24 is needed")
         } else if self.helps {
             format!("{HELP}{KEYS}")
         } else {
-            let question = self.asked.as_ref().map(|(word, _, job)| {
-                format!("{word}: which worker takes job {job}? Type its number")
-            });
-            let hint = match (&self.typed[..], &self.message[..]) {
-                _ if question.is_some() => question.as_deref().unwrap_or_default(),
-                ("", "") if self.plays => "it plays by itself; space stops",
-                ("", "") => "number: job ends, s submit, t time, c stop, u back, ? help, q quit",
-                ("", message) => message,
-                (typed, _) => typed,
-            };
-            format!(
-                "{}\n> {hint}",
-                screen::draw(&self.game, self.ascii).trim_end()
-            )
+            let [rows, words] = screen::draw(self.game(), width, self.ascii);
+            let room = height - words.lines().count() - 1;
+            let rows = Vec::from_iter(rows.lines().take(room)).join("\n");
+            let prompt = self.typed.clone() + &self.message;
+            let prompt = if prompt.is_empty() { HINT } else { &prompt };
+            format!("{rows}\n{words}> {prompt}")
         };
-        let mut out = stdout().lock();
-        queue!(out, Clear(ClearType::All), MoveTo(0, 0))?;
-        let text = match AutoStream::choice(&out) {
-            ColorChoice::Never => strip_str(&text).to_string(),
-            _ => text,
-        };
-        let lines = Vec::from_iter(text.lines().take(height.into()));
-        write!(out, "{}", lines.join("\r\n"))?;
-        out.flush()
+        queue!(stdout(), Clear(ClearType::All), MoveTo(0, 0))?;
+        write!(anstream::stdout(), "{}", text.replace('\n', "\r\n"))?;
+        stdout().flush()
     }
 
     /// Whether the game goes on.
     fn press(&mut self, key: KeyEvent) -> bool {
-        let plays = std::mem::take(&mut self.plays);
+        let (plays, helps) = (take(&mut self.plays), take(&mut self.helps));
         self.message.clear();
-        let controlled = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Char('c') if controlled => {
-                Screen::restore();
-                process::exit(130);
+        match (key.code, self.asked.take()) {
+            (KeyCode::Char('c'), _) if key.modifiers == KeyModifiers::CONTROL => interrupt(),
+            (KeyCode::Char('q'), _) => return false,
+            _ if helps => {}
+            (KeyCode::Char(digit @ '1'..='9'), Some((next, job, worker))) => {
+                let is_right = digit.to_string() == worker.to_string();
+                self.score = (self.score.0 + usize::from(is_right), self.score.1 + 1);
+                let (right, all) = self.score;
+                let verdict = if is_right { "right" } else { "not this time" };
+                let answer = format!("{verdict}: worker {worker} takes job {job}");
+                self.message = format!("{answer}. {right} of {all} are right");
+                self.games.push(next);
             }
-            KeyCode::Char('q') => return false,
-            _ if std::mem::take(&mut self.helps) => {}
-            KeyCode::Char(digit @ '1'..='9') if self.asked.is_some() => self.answer(digit),
-            KeyCode::Char('?') => self.helps = true,
-            KeyCode::Char(' ') => self.plays = !plays,
-            KeyCode::Char('u') => {
-                self.asked = None;
-                self.game.undo();
+            (KeyCode::Char('?'), _) => self.helps = true,
+            (KeyCode::Char(' '), _) => {
+                (self.plays, self.clock) = (!plays, self.game().now.at);
+                self.starts.clear();
             }
-            _ if self.asked.is_some() => {}
-            KeyCode::Char(digit @ ('0'..='9' | 'f' | 'p')) => {
-                self.typed.push(digit);
-                self.play_if_clear();
+            (KeyCode::Char('u'), _) => self.games.truncate(2.max(self.games.len()) - 1),
+            (KeyCode::Char(key), _) => {
+                self.typed.push(key);
+                let number = self.typed.trim_start_matches(['f', 'p']);
+                let mut jobs = self.game().now.in_flight().into_keys();
+                let is_longer = |job: String| job.starts_with(number) && job != number;
+                if !jobs.any(|job| is_longer(job.to_string())) {
+                    let word = take(&mut self.typed);
+                    self.make(&word);
+                }
             }
-            KeyCode::Char(letter @ ('s' | 'b' | 't' | 'c')) => self.make(&letter.to_string()),
-            KeyCode::Enter if !self.typed.is_empty() => self.make(&self.typed.clone()),
-            KeyCode::Backspace | KeyCode::Esc => self.typed.clear(),
-            _ => {}
+            (KeyCode::Enter, _) => {
+                let word = take(&mut self.typed);
+                self.make(&word);
+            }
+            _ => self.typed.clear(),
         }
         true
     }
 
-    /// Makes the move that has been typed, unless it could be the beginning of another.
-    fn play_if_clear(&mut self) {
-        let number = self.typed.trim_start_matches(['f', 'p']);
-        let jobs = self
-            .game
-            .now()
-            .in_flight()
-            .into_iter()
-            .map(|job| job.to_string());
-        let fits = jobs.filter(|job| job.starts_with(number)).count();
-        if !number.is_empty()
-            && fits < 2
-            && (fits == 0
-                || self
-                    .game
-                    .now()
-                    .in_flight()
-                    .iter()
-                    .any(|job| job.to_string() == number))
-        {
-            self.make(&self.typed.clone());
-        }
-    }
-
+    /// Makes a move. In a quiz, asks first which worker takes a job, if one does.
     fn make(&mut self, word: &str) {
-        self.typed.clear();
-        if let Err(why) = self.game.play(word) {
-            self.message = why;
-        } else if self.quiz && !self.plays {
-            self.ask(word);
+        let next = self.game().play(word);
+        let next = next.map(|next| (next.now.started(&next.before).pop_first(), next));
+        match next {
+            Ok((Some((job, worker @ 1..=9)), next)) if self.quiz && !self.plays => {
+                self.message = format!("{word}: which worker takes job {job}? Type its number");
+                self.asked = Some((next, job, worker));
+            }
+            Ok((_, next)) => self.games.push(next),
+            Err(why) => (self.message, self.plays) = (why, false),
         }
     }
 
-    /// Takes the move back if a worker starts a job, and asks which.
-    fn ask(&mut self, word: &str) {
-        let [.., before, now] = &self.game.views[..] else {
-            return;
-        };
-        let new = |(&id, worker): (&usize, &Worker)| match *worker {
-            Worker::Busy(job) if !before.in_flight().contains(&job) => Some((id, job)),
-            _ => None,
-        };
-        if let Some((worker, job)) = now.workers.iter().find_map(new)
-            && worker < 10
-        {
-            self.asked = Some((word.into(), worker, job));
-            self.game.undo();
-        }
-    }
-
-    fn answer(&mut self, digit: char) {
-        let Some((word, worker, job)) = self.asked.take() else {
-            return;
-        };
-        let is_right = digit.to_string() == worker.to_string();
-        self.score = (self.score.0 + usize::from(is_right), self.score.1 + 1);
-        let (right, all) = self.score;
-        let verdict = if is_right { "right" } else { "not this time" };
-        self.message =
-            format!("{verdict}: worker {worker} takes job {job}. {right} of {all} are right");
-        if let Err(why) = self.game.play(&word) {
-            self.message = why;
-        }
-    }
-
-    /// The first job in flight ends; without one, time goes on.
-    fn play_by_itself(&mut self) {
-        let first = self.game.now().in_flight().into_iter().min();
-        self.make(&first.map_or("t".into(), |job| job.to_string()));
-        self.plays = self.message.is_empty();
+    /// What the step's program does next, and how long that takes.
+    fn next(&mut self) -> Option<(Duration, String)> {
+        let game = self.games.last().filter(|_| self.plays)?;
+        let (now, program) = (&game.now, &game.step.program);
+        let ends = now.in_flight().into_keys().map(|job| {
+            let start = self.starts.entry(job).or_insert(self.clock);
+            (*start + program.duration, job.to_string())
+        });
+        let script = program.script();
+        let comes = script.jobs.get(..=now.arrived).filter(|_| !now.stopped);
+        let comes = comes.map(|jobs| (jobs.iter().map(|job| job.interval).sum(), "s".into()));
+        let is_idle = now.in_flight().is_empty() && now.waiting().is_empty();
+        let stop = comes.is_none() && is_idle && !now.stopped;
+        let stop = stop.then(|| (self.clock, "c".into()));
+        let timer = now.next_due.map(|due| (due, "t".into()));
+        let next = ends.chain(comes).chain(stop).chain(timer);
+        let (at, word) = next.min_by_key(|(at, _)| *at)?;
+        Some((at.saturating_sub(self.clock), word))
     }
 }
