@@ -2,7 +2,7 @@
 //!
 //! A helper that fails names the line of the test that called it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env::consts::EXE_EXTENSION;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, io, thread};
 
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -217,4 +217,82 @@ pub fn example(name: &str) -> Command {
             .join(name)
             .with_extension(EXE_EXTENSION),
     )
+}
+
+/// What a program has printed. Workers' ids, which may differ from run to run, are `#`.
+#[derive(Debug)]
+pub struct Printed {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// The lines of its standard output.
+    pub lines: Vec<String>,
+    /// What it has printed to standard error.
+    pub stderr: String,
+}
+
+/// Runs a program with these flags, with a space between two of them.
+///
+/// # Panics
+///
+/// If it does not end within a minute.
+#[track_caller]
+pub fn run(program: &str, flags: &str) -> Printed {
+    let mut program = Command::new(program);
+    program.args(flags.split(' '));
+    let output = with_deadline(move || program.output()).expect("the program can be started");
+    let text = |bytes| String::from_utf8(bytes).expect("only text is printed");
+    let without_worker = |line: &str| {
+        let rest = line.strip_prefix("Worker ").unwrap_or_default();
+        match rest.trim_start_matches(char::is_numeric) {
+            rest if rest.starts_with(' ') => format!("Worker #{rest}"),
+            _ => line.to_owned(),
+        }
+    };
+    Printed {
+        code: output.status.code(),
+        lines: text(output.stdout).lines().map(without_worker).collect(),
+        stderr: text(output.stderr),
+    }
+}
+
+impl Printed {
+    /// Its last line.
+    pub fn last(&self) -> &str {
+        self.lines.last().map_or("", String::as_str)
+    }
+
+    /// Its lines in alphabetical order. Those that differ only in the number at their end are one, with all numbers.
+    pub fn facts(&self) -> String {
+        let mut facts = BTreeMap::<_, (usize, Vec<usize>)>::new();
+        for line in &self.lines {
+            let words = line.trim_end_matches(char::is_numeric);
+            let (times, numbers) = facts.entry(words).or_default();
+            *times += 1;
+            numbers.extend(line[words.len()..].parse::<usize>().ok());
+        }
+        let fact = |(words, (times, mut numbers)): (&str, (_, Vec<_>))| {
+            numbers.sort_unstable();
+            match (numbers.is_empty(), times) {
+                (false, _) => format!("{words}{numbers:?}"),
+                (true, 1) => words.to_owned(),
+                (true, _) => format!("{words} ({times} times)"),
+            }
+        };
+        Vec::from_iter(facts.into_iter().map(fact)).join("\n")
+    }
+}
+
+/// Checks that a program ends well and without a word when its output is not read.
+///
+/// # Panics
+///
+/// If it does not.
+#[track_caller]
+pub fn ends_quietly_unread(program: &mut Command) {
+    let (reader, writer) = io::pipe().expect("there is room for a pipe");
+    drop(reader);
+    let output = program.stdout(writer).output();
+    let output = output.expect("the program can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
 }

@@ -1,18 +1,17 @@
 //! What happens to the programs: signals, outputs that are full or closed, threads that are refused.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use xtask::steps::STEPS;
 
-use crate::program::program;
+use crate::program::{Running, kill, program};
 
 const TASKS: [&str; 3] = ["cancellation", "rate-limited", "dynamic"];
 
@@ -37,12 +36,6 @@ fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).expect("programs print text")
 }
 
-fn kill(pid: u32, signal: &str) {
-    let command = format!("kill -{signal} {pid}");
-    let status = Command::new("sh").arg("-c").arg(command).status();
-    assert!(status.expect("there is a shell").success());
-}
-
 /// Whether programs started from here ignore the signal, as they do under `nohup` or after `&`.
 fn is_ignored(signal: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
@@ -52,67 +45,6 @@ fn is_ignored(signal: u32) -> bool {
     ignored & (1 << (signal - 1)) != 0
 }
 
-/// A program in the middle of its work.
-struct Running {
-    program: Child,
-    stdout: BufReader<std::process::ChildStdout>,
-    /// Dropped when it has ended: in a minute at the latest, as it is killed then.
-    _watched: Sender<()>,
-}
-
-impl Running {
-    /// Starts it, and waits until its first job has started.
-    fn start(name: &str, flags: &[&str]) -> Self {
-        let mut program = program(name);
-        program
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut program = program.spawn().expect("the program can be started");
-        let stdout = program.stdout.take().expect("stdout is piped");
-        let (watched, ended) = channel();
-        let pid = program.id();
-        thread::spawn(move || {
-            let minute = Duration::from_secs(60);
-            if ended.recv_timeout(minute) == Err(RecvTimeoutError::Timeout) {
-                kill(pid, "KILL");
-            }
-        });
-        let mut running = Self {
-            program,
-            stdout: BufReader::new(stdout),
-            _watched: watched,
-        };
-        let mut line = String::new();
-        while !line.to_lowercase().contains("processing") {
-            line.clear();
-            let length = running
-                .stdout
-                .read_line(&mut line)
-                .expect("programs print text");
-            assert_ne!(length, 0, "{name} ended before its first job");
-        }
-        running
-    }
-
-    fn send(&self, signal: &str) {
-        kill(self.program.id(), signal);
-    }
-
-    /// The exit status, and what it printed since to each output.
-    fn end(mut self) -> (ExitStatus, String, String) {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout
-            .read_to_string(&mut stdout)
-            .expect("programs print text");
-        let mut errors = self.program.stderr.take().expect("stderr is piped");
-        errors
-            .read_to_string(&mut stderr)
-            .expect("programs print text");
-        (self.program.wait().expect("it was started"), stdout, stderr)
-    }
-}
-
 #[test]
 fn a_signal_ends_the_threaded_steps() {
     for name in threaded() {
@@ -120,13 +52,125 @@ fn a_signal_ends_the_threaded_steps() {
             if is_ignored(number) {
                 continue; // and rightly so
             }
-            let running = Running::start(name, &["--speed", "0.001"]);
-            running.send(signal);
+            let mut running = Running::start(name, "--speed 0.001");
+            running.wait_for("processing");
+            kill(running.program.id(), signal);
             let (status, _, stderr) = running.end();
             assert_eq!(status.signal(), Some(number as i32), "{name} {signal}");
             assert_eq!(stderr, "", "{name} {signal}");
         }
     }
+}
+
+/// Each job that has started has its result, and the others are named.
+#[test]
+fn no_job_is_lost_whatever_ends_the_program() {
+    // Flags, and a text: after the line that has it comes a signal. Without a text the timeout ends it.
+    let cancellation = [
+        ("--speed 20 --jobs 10", ""), // on a busy machine it may come before the last jobs
+        ("--speed 20 --timeout 3 --workers 1 --jobs 10", ""),
+        ("--speed 20 --timeout 2 --jobs 24", ""),
+        ("--speed 20 --timeout 2 --jobs 18446744073709551615", ""),
+        ("--speed 2 --workers 1 --jobs 10", "Sent job 4"),
+        // Job 1 is in flight, and goes on for a second.
+        ("--workers 1 --timeout 0.1 --jobs 10", "Producer stopping"),
+    ];
+    let rate_limited = [
+        ("--speed 4 --jobs 10", "Result: 2"),
+        // The queue holds 1024 of the jobs, and job 1027 or one after it is refused.
+        ("--speed 4 --jobs 2000", "Result: 2"),
+        ("--speed 10 --pause 1e7 --jobs 10", "Result: 10"), // a pause of days
+    ];
+    thread::scope(|scope| {
+        for (flags, text) in cancellation {
+            scope.spawn(move || loses_no_job("cancellation", flags, text, "INT"));
+        }
+        for (flags, text) in rate_limited {
+            scope.spawn(move || loses_no_job("rate-limited", flags, text, "TERM"));
+        }
+    });
+}
+
+fn loses_no_job(name: &str, flags: &str, text: &str, signal: &str) {
+    let (_, jobs) = flags.split_once("--jobs ").expect("it says how many");
+    let jobs = jobs.parse().expect("it is a number");
+    let case = format!("{name} {flags}");
+    let mut running = Running::start(name, flags);
+    if !text.is_empty() {
+        running.wait_for(text);
+        kill(running.program.id(), signal);
+    }
+    let (status, stdout, stderr) = running.end();
+    let code = if text.is_empty() { 0 } else { 130 };
+    assert_eq!(status.code(), Some(code), "{case}");
+
+    let numbers = |words| -> Vec<usize> {
+        let number = |line: &str| line.split_once(words)?.1.parse().ok();
+        stdout.lines().filter_map(number).collect()
+    };
+    let (started, mut results) = (numbers("processing job "), numbers("Result: "));
+    assert_eq!(started, Vec::from_iter(1..=started.len()), "{case}");
+    results.sort_unstable();
+    let doubled = Vec::from_iter(started.iter().map(|job| job * 2));
+    assert_eq!(results, doubled, "{case}");
+
+    let unstarted = (started.len() + 1..=jobs).take(20);
+    let mut named = Vec::from_iter(unstarted.map(|job| format!("Job {job} never started")));
+    let more = jobs - started.len() - named.len();
+    if more > 0 {
+        named.push(format!("... nor did {more} more"));
+    }
+    assert_eq!(Vec::from_iter(stderr.lines()), named, "{case}");
+}
+
+/// All jobs of a burst come before the first of them starts.
+#[test]
+fn the_first_signal_stops_the_dynamic_pool_and_loses_no_job() {
+    for signal in ["INT", "TERM"] {
+        let flags = "--bursts 1000 --jobs 30 --speed 100";
+        let mut running = Running::start("dynamic", flags);
+        running.wait_for("--- Burst 3 ---");
+        kill(running.program.id(), signal);
+        let (status, stdout, stderr) = running.end();
+        assert_eq!(status.code(), Some(130), "{signal}");
+        assert!(stdout.ends_with("\nPool stopped\n"), "{stdout}");
+        let bursts = stdout.matches("--- Burst").count();
+        assert!((3..1000).contains(&bursts), "{bursts} bursts");
+        for job in (0..bursts).flat_map(|burst| burst * 100 + 1..=burst * 100 + 30) {
+            let result = format!("Result: {}\n", job * 2);
+            assert_eq!(stdout.matches(&result).count(), 1, "{result}");
+        }
+        let summary = format!("Jobs done:      {}\n", bursts * 30);
+        assert!(stderr.starts_with(&summary), "{stderr}");
+    }
+}
+
+/// More jobs than fit into memory, and more than can be doubled.
+#[test]
+fn any_number_of_jobs_is_a_stream_that_a_signal_ends() {
+    for load in ["article", "random"] {
+        for jobs in ["9223372036854775808", "18446744073709551615"] {
+            let flags = format!("--load {load} --jobs {jobs} --speed 1e6");
+            let mut running = Running::start("dynamic", &flags);
+            running.wait_for("Result: 2000");
+            kill(running.program.id(), "INT");
+            let (status, stdout, _) = running.end();
+            assert!(stdout.ends_with("\nPool stopped\n"), "{flags}");
+            assert_eq!(status.code(), Some(130), "{flags}");
+        }
+    }
+}
+
+/// The timeout comes after a tenth of a second. The pause takes 500 seconds, and the job in flight 1000.
+#[test]
+fn the_timeout_ends_the_pause_and_the_second_signal_ends_all() {
+    let flags = "--workers 1 --speed 0.001 --timeout 1e-4";
+    let mut running = Running::start("cancellation", flags);
+    running.wait_for("Producer stopping");
+    kill(running.program.id(), "INT");
+    kill(running.program.id(), "TERM");
+    let (status, _, stderr) = running.end();
+    assert_eq!((status.code(), &*stderr), (Some(130), ""));
 }
 
 /// These, and the first line that each prints. More is to come, whatever signal comes.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use xtask::cargo::root;
 use xtask::steps::{STEPS, Step};
 
-use crate::program::program;
+use crate::program::{Running, program};
 
 fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {
     program(step.name)
@@ -194,6 +194,59 @@ fn no_jobs_end_well() {
     }
 }
 
+/// And each job ends after it starts. When a result is read is left open.
+#[test]
+fn one_worker_takes_the_jobs_in_order() {
+    for step in &STEPS {
+        let workers = match step.name {
+            "dynamic" => "--bursts 1 --min-workers 1 --max-workers 1",
+            "cancellation" => "--timeout 1e9 --workers 1",
+            _ => "--workers 1",
+        };
+        let output = run(step, format!("--speed 1000 --jobs 3 {workers}").split(' '));
+        let lines = Vec::from_iter(text(&output.stdout).lines());
+        let position = |words: &str| {
+            let position = lines.iter().position(|line| line.contains(words));
+            position.unwrap_or_else(|| panic!("{}: {lines:?}", step.name))
+        };
+        let start = match step.name {
+            "dispatcher" => "Executing task",
+            _ => "rocessing job",
+        };
+        let ends = match step.name {
+            "dispatcher" => ["Executing task 2", "Executing task 3", "stopped"],
+            "job-struct" | "errors" => ["Job 1 ", "Job 2 ", "Job 3 "],
+            _ => ["Result: 2", "Result: 4", "Result: 6"],
+        };
+        let starts = [1, 2, 3].map(|job| position(&format!("{start} {job}")));
+        let ends = ends.map(position);
+        let in_order = starts.is_sorted() && ends.is_sorted();
+        let is_after = (0..3).all(|job| starts[job] < ends[job]);
+        assert!(in_order && is_after, "{}: {lines:?}", step.name);
+    }
+}
+
+/// Jobs take longer here than any test. The others submit them one after the other, or start with two workers.
+#[test]
+fn as_many_jobs_run_at_once_as_there_are_workers() {
+    for name in STEPS.map(|step| step.name) {
+        let rate = match name {
+            "cancellation" | "dynamic" => continue,
+            "rate-limited" => " --rate 1e9",
+            _ => "",
+        };
+        for (workers, number) in [("", 3), (" --workers 5", 5)] {
+            let flags = format!("--jobs 10 --speed 1e-5{rate}{workers}");
+            let mut running = Running::start(name, &flags);
+            (0..number).for_each(|_| running.wait_for("processing"));
+            running.program.kill().expect("it is still running");
+            let (_, stdout, _) = running.end();
+            let starts = stdout.to_lowercase().matches("processing").count();
+            assert_eq!(starts, number, "{name}: {stdout}");
+        }
+    }
+}
+
 #[test]
 fn a_pipe_that_closes_early_ends_it_quietly() {
     for step in &STEPS {
@@ -241,6 +294,7 @@ fn the_command_line_is_handled_alike_everywhere() {
     };
     same_in("cli.rs", &STEPS.map(|step| step.name));
     same_in("interrupt.rs", &["cancellation", "rate-limited", "dynamic"]);
+    same_in("unstarted.rs", &["cancellation", "rate-limited"]);
 }
 
 /// A million times as fast as in the article, nothing takes a second any more: not a job, not a pause. At the article's
