@@ -69,7 +69,7 @@ pub enum Command {
         watch: bool,
 
         /// How long one test may take, at most a day; the time in which other programs use the processors does not count
-        #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=86_400))]
         limit: u64,
     },
     /// Give one more hint

@@ -14,8 +14,9 @@ use lab::steps::{self, Step};
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
 
-/// How long a pool may do nothing at all before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How often, and for how long each time, a test looks in vain for something new before the pool counts as stuck.
+const LOOKS: usize = 20;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A pool, and how many jobs it gets.
 fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
@@ -79,16 +80,14 @@ impl Log {
 
     /// All events, once the pool has ended; `Err` with those so far if nothing happens for too long.
     fn all_events(&self) -> Result<Vec<Event>, Vec<Event>> {
-        let mut state = self.state();
+        let (mut state, mut looks) = (self.state(), 0);
         while !state.has_ended {
-            let seen = state.events.len();
-            let nothing_new = |state: &mut State| !state.has_ended && state.events.len() == seen;
-            let changed = &self.changed;
-            let waited = changed.wait_timeout_while(state, PATIENCE, nothing_new);
-            let (guard, waited) = waited.expect("no thread panics with it");
-            if waited.timed_out() {
-                return Err(guard.events.clone());
+            if looks == LOOKS {
+                return Err(state.events.clone());
             }
+            let waited = self.changed.wait_timeout(state, LOOK);
+            let (guard, waited) = waited.expect("no thread panics with it");
+            looks = if waited.timed_out() { looks + 1 } else { 0 };
             state = guard;
         }
         Ok(state.events.clone())

@@ -120,12 +120,12 @@ const STARVED: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(500);
 
 impl Check {
-    /// The usual check: ten seconds a test, and the compiler prints.
+    /// The usual check: three seconds a test, and the compiler prints.
     pub fn new(root: &Path, step: &str) -> Self {
         Self {
             root: root.into(),
             step: step.into(),
-            limit: Duration::from_secs(10),
+            limit: Duration::from_secs(3),
             only: Vec::new(),
             target: None,
             compiler_prints: true,

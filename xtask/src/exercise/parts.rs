@@ -57,9 +57,12 @@ impl Exercise {
 
     /// What to look at when the property of this name does not hold.
     pub fn advice(&self, property: &str) -> Option<&str> {
-        let mut advice = self.advice.iter();
-        let (_, advice) = advice.find(|(name, _)| name == property)?;
-        Some(advice)
+        Some(&self.advice[self.place(property)?].1)
+    }
+
+    /// Where that stands in the list, which has at its top what is to be looked at first.
+    pub fn place(&self, property: &str) -> Option<usize> {
+        self.advice.iter().position(|(name, _)| name == property)
     }
 }
 

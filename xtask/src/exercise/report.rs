@@ -264,13 +264,14 @@ fn first(step: &str, properties: &[Property], exercise: &Exercise) -> Option<Str
     let violated = properties.iter().filter(|property| !property.holds());
     let first = violated.min_by_key(|property| {
         let is_own_line = matches!(property.outcome, Outcome::Panics(_));
-        let is_advised = exercise.advice(&property.name).is_some();
+        let place = exercise.place(&property.name).unwrap_or(usize::MAX);
         let never_ends = matches!(property.outcome, Outcome::NeverEnds { .. });
         (
             !is_own_line,
             property.file == "binary",
-            !is_advised,
+            place == usize::MAX,
             never_ends,
+            place,
         )
     })?;
     Some(match &first.outcome {

@@ -15,9 +15,10 @@ use std::{env, io, thread};
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long nothing may change while a test waits for a change: less than the deadline of
-/// `cargo xtask check`, so that a learner reads what the test waited for.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How often, and for how long each time, a test looks in vain for a change: in all less than the deadline of
+/// `cargo xtask check`, so that a learner reads what the test waited for. On a busy computer a look takes longer.
+const LOOKS: usize = 20;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The number as the type that pools take.
 ///
@@ -92,13 +93,14 @@ impl<T> Watched<T> {
 
     /// Waits until `is_met`. `None` if nothing changes for too long.
     fn wait_until(&self, is_met: impl Fn(&T) -> bool) -> Option<MutexGuard<'_, T>> {
-        let mut value = self.lock();
+        let (mut value, mut looks) = (self.lock(), 0);
         while !is_met(&value) {
-            let waited = self.changed.wait_timeout(value, PATIENCE);
-            let (changed, waited) = waited.expect("nothing panics while it is locked");
-            if waited.timed_out() && !is_met(&changed) {
+            if looks == LOOKS {
                 return None;
             }
+            let waited = self.changed.wait_timeout(value, LOOK);
+            let (changed, waited) = waited.expect("nothing panics while it is locked");
+            looks = if waited.timed_out() { looks + 1 } else { 0 };
             value = changed;
         }
         Some(value)
