@@ -455,17 +455,18 @@ struct Panic<'a> {
 }
 
 impl Panic<'_> {
-    /// Whether it only says that another thread has ended or panicked.
+    /// Whether it only says that another thread has ended or panicked. An assertion that quotes such a text says more.
     fn is_second_hand(&self) -> bool {
-        [
-            "PoisonError",
-            "SendError",
-            "RecvError",
-            "Any { .. }",
-            "a scoped thread panicked",
-        ]
-        .iter()
-        .any(|text| self.message.contains(text))
+        !self.is_assertion()
+            && [
+                "PoisonError",
+                "SendError",
+                "RecvError",
+                "Any { .. }",
+                "a scoped thread panicked",
+            ]
+            .iter()
+            .any(|text| self.message.contains(text))
     }
 
     fn is_assertion(&self) -> bool {

@@ -154,7 +154,7 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
                     say("  This computer is very busy, so the tests take longer. Only their own time counts.");
                     is_starved = true;
                 }
-                say(line(property, number.is_some(), &check, &exercise));
+                say(line(property, number.is_some(), &check));
             }
         }
         interrupt()
@@ -168,8 +168,8 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
             ("does not compile".into(), Some(next.into()))
         }
         Verdict::Checked(properties) => {
-            let state = summary(properties, number, &exercise);
-            let first = first(step, properties, &exercise);
+            let state = summary(properties, number);
+            let first = first(properties, &exercise);
             let is_asked = check.only.is_empty() || first.is_some();
             let unwritten = unwritten.filter(|_| is_asked).map(|(part, place)| {
                 let (
@@ -179,6 +179,17 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
                     Place { path, line, .. },
                 ) = (part, place);
                 format!("part {number}, `{function}` in {step}/{path}:{line}")
+            });
+            let first = first.filter(|_| unwritten.is_none()).map(|first| {
+                if let Some(advice) = advise(first, properties, &exercise) {
+                    say(wrap(&format!("{first}: {advice}"), WIDTH).join("\n"));
+                }
+                match &first.outcome {
+                    Outcome::LeftOut(package) => format!(
+                        "`cargo xtask check {package}`, or `cargo xtask reset {package}`, which keeps what you wrote there"
+                    ),
+                    _ => format!("`cargo xtask check {step} {}`", first.name),
+                }
             });
             (state, unwritten.or(first))
         }
@@ -218,9 +229,8 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
     Ok(solved)
 }
 
-/// Says how many properties hold, what cannot be judged yet, and what those that never end have in common. Gives the
-/// first of that in short.
-fn summary(properties: &[Property], unwritten: Option<usize>, exercise: &Exercise) -> String {
+/// Says how many properties hold, and what cannot be judged yet. Gives the first of that in short.
+fn summary(properties: &[Property], unwritten: Option<usize>) -> String {
     let holding = properties
         .iter()
         .filter(|property| property.holds())
@@ -228,14 +238,12 @@ fn summary(properties: &[Property], unwritten: Option<usize>, exercise: &Exercis
     let state = format!("{holding} of {}", properties.len());
     say(format_args!("\n{state} properties hold."));
     let mut waiting = BTreeMap::<_, usize>::new();
-    let mut endless = Vec::new();
     for property in properties {
         match property.outcome {
             Outcome::NotWritten(part) => *waiting.entry(part).or_default() += 1,
             _ if is_unjudged(property, unwritten.is_some()) => {
                 *waiting.entry(unwritten.unwrap_or_default()).or_default() += 1;
             }
-            Outcome::NeverEnds { spins } => endless.push((property, spins)),
             _ => {}
         }
     }
@@ -244,13 +252,6 @@ fn summary(properties: &[Property], unwritten: Option<usize>, exercise: &Exercis
             "{count} cannot be judged before part {part} is written."
         ));
     }
-    let advice = match endless.as_slice() {
-        [] => return state,
-        all if all.iter().any(|(_, spins)| *spins == Some(true)) => SPIN,
-        [(only, _)] => exercise.advice(&only.name).unwrap_or(HANG),
-        _ => HANG, // they have a common cause
-    };
-    say(wrap(advice, WIDTH).join("\n"));
     state
 }
 
@@ -260,9 +261,9 @@ fn is_unjudged(property: &Property, is_unwritten: bool) -> bool {
 }
 
 /// What to look at first: of all that do not hold, what tells most.
-fn first(step: &str, properties: &[Property], exercise: &Exercise) -> Option<String> {
+fn first<'a>(properties: &'a [Property], exercise: &Exercise) -> Option<&'a Property> {
     let violated = properties.iter().filter(|property| !property.holds());
-    let first = violated.min_by_key(|property| {
+    violated.min_by_key(|property| {
         let is_own_line = matches!(property.outcome, Outcome::Panics(_));
         let place = exercise.place(&property.name).unwrap_or(usize::MAX);
         let never_ends = matches!(property.outcome, Outcome::NeverEnds { .. });
@@ -273,19 +274,24 @@ fn first(step: &str, properties: &[Property], exercise: &Exercise) -> Option<Str
             never_ends,
             place,
         )
-    })?;
-    Some(match &first.outcome {
-        Outcome::LeftOut(package) => format!(
-            "`cargo xtask check {package}`, or `cargo xtask reset {package}`, which keeps what you wrote there"
-        ),
-        _ => format!("`cargo xtask check {step} {}`", first.name),
     })
 }
 
-/// A property on a line, and below it what is wrong.
-fn line(property: &Property, is_unwritten: bool, check: &Check, exercise: &Exercise) -> String {
-    let (mut colour, mut mark) = (AnsiColor::Red, "✗");
-    let (mut message, mut advice) = (String::new(), "");
+/// What may be wrong if this property is the first that does not hold. Properties that never end have a common cause.
+fn advise<'a>(first: &Property, all: &[Property], exercise: &'a Exercise) -> Option<&'a str> {
+    let never_ends = |other: &&Property| matches!(other.outcome, Outcome::NeverEnds { .. });
+    match first.outcome {
+        Outcome::NeverEnds { spins: Some(true) } => Some(SPIN),
+        Outcome::NeverEnds { .. } if all.iter().filter(never_ends).count() > 1 => Some(HANG),
+        Outcome::NeverEnds { .. } => exercise.advice(&first.name).or(Some(HANG)),
+        Outcome::Fails(_) => exercise.advice(&first.name),
+        _ => None, // its message says it all
+    }
+}
+
+/// A property on a line, and below it what came of it.
+fn line(property: &Property, is_unwritten: bool, check: &Check) -> String {
+    let (mut colour, mut mark, mut message) = (AnsiColor::Red, "✗", String::new());
     match &property.outcome {
         Outcome::Holds => (colour, mark) = (AnsiColor::Green, "✓"),
         Outcome::NotWritten(_) => (colour, mark) = (AnsiColor::Yellow, "…"),
@@ -303,11 +309,7 @@ fn line(property: &Property, is_unwritten: bool, check: &Check, exercise: &Exerc
             );
             message = format!("never ends{how}; stopped after {} s", check.limit.as_secs());
         }
-        Outcome::Panics(panic) => message = panic.clone(), // which says it all
-        Outcome::Fails(failure) => {
-            message = failure.clone();
-            advice = exercise.advice(&property.name).unwrap_or_default();
-        }
+        Outcome::Panics(text) | Outcome::Fails(text) => message = text.clone(),
     }
     let mut text = format!("  {} {property}", paint(colour.on_default(), mark));
     let lines = if check.only.is_empty() {
@@ -315,13 +317,8 @@ fn line(property: &Property, is_unwritten: bool, check: &Check, exercise: &Exerc
     } else {
         usize::MAX
     };
-    let cut = |line: &str| line.chars().take(WIDTH).collect();
-    for line in message
-        .lines()
-        .take(lines)
-        .map(cut)
-        .chain(wrap(advice, WIDTH))
-    {
+    let cut = |line: &str| String::from_iter(line.chars().take(WIDTH));
+    for line in message.lines().take(lines).map(cut) {
         text += &format!("\n      {line}");
     }
     text
