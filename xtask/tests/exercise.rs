@@ -1132,7 +1132,8 @@ fn a_computer_is_made_ready() {
         "Cargo.toml",
         &format!("[workspace]\nresolver = \"3\"\nmembers = [\"basic\", {members}]\n"),
     );
-    room.write("lab/Cargo.toml", "[package]\nname = \"lab\"\n");
+    let lab = "[package]\nname = \"lab\"\n[features]\nkeys = []\n";
+    room.write("lab/Cargo.toml", lab);
     room.write("lab/src/main.rs", "fn main() {}");
     let mut lock = Command::new(env!("CARGO"));
     let lock = lock
@@ -1142,7 +1143,7 @@ fn a_computer_is_made_ready() {
     assert!(lock.expect("there is a cargo").success());
 
     let said = room.ends(0, "doctor");
-    assert!(said.contains("✓ lab is built.\nReady. It took "), "{said}");
+    assert!(said.contains("✓ play is built.\nReady. It took "), "{said}");
     room.write("basic/src/lib.rs", &mine());
     room.ends(0, "reset basic");
     assert_eq!(room.lib(), LIB, "ours is known from then on");

@@ -48,12 +48,13 @@ pub fn doctor(root: &Path) -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|step| (step.name, vec!["test", "--no-run", "--package", step.name]));
     let lab = ("lab", vec!["build", "--bins", "--package", "lab"]);
+    let play = ("play", [&lab.1[..], &["--features", "keys"]].concat());
     let shared = [&["test", "--no-run"], &SHARED_TESTS[..]].concat();
     let shared = root
         .join(SHARED)
         .exists()
         .then_some(("what all steps share", shared));
-    for (name, arguments) in steps.chain([lab]).chain(shared) {
+    for (name, arguments) in steps.chain([lab, play]).chain(shared) {
         let mut build = cargo();
         build
             .args(arguments)

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::Ended;
 use super::recorder::{Recorder, call, start, stuck};
-use super::{PATIENCE, pool_threads, status};
+use super::{pool_threads, status};
 use crate::pools::{Event, Threads};
 use crate::script::{MILLISECOND, Outcome, Script, When};
 
@@ -95,8 +95,8 @@ impl VirtualClock {
     ) -> Result<Ended, String> {
         let mut last = Instant::now();
         loop {
-            if !are_asleep(others) {
-                return Err(stuck(PATIENCE)); // in a loop
+            if !are_asleep(others, patience.max(Duration::from_secs(1))) {
+                return Err(stuck(patience)); // in a loop
             }
             let mut state = self.state();
             if let Some(ended) = state.ended.take() {
@@ -116,11 +116,11 @@ impl VirtualClock {
 }
 
 /// Waits until all threads of pools, besides others, have slept at one moment: each slept when looked at twice, and was not
-/// woken between. Where the system does not say that, waits for some time. False if they never sleep.
-fn are_asleep(others: &BTreeSet<OsString>) -> bool {
+/// woken between. Where the system does not say that, waits for some time. False if they do not sleep for `patience`.
+fn are_asleep(others: &BTreeSet<OsString>, patience: Duration) -> bool {
     let begin = Instant::now();
     let mut before = None;
-    while begin.elapsed() <= PATIENCE {
+    while begin.elapsed() <= patience {
         let threads = pool_threads();
         if threads.is_empty() && !cfg!(target_os = "linux") {
             thread::sleep(MILLISECOND * 20);

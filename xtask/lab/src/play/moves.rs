@@ -155,6 +155,7 @@ impl Game {
             self.patience = self.patience.min(Duration::from_secs(1)); // stuck: it will be again
         }
         let end = run.map(|run| run.end);
+        let end = end.map_err(|error| self.now.error.take().unwrap_or(error));
         self.before = self.now;
         self.now = View::new(&self.step, &self.script, now, log, end);
         self

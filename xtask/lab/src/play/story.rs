@@ -37,12 +37,12 @@ pub fn story(game: &Game) -> String {
         say!("no job waits: the scaler retires {workers}, the next that are free");
     } else if let more @ 1.. = now.wanted.saturating_sub(before.wanted) {
         let new = now.workers.len().saturating_sub(before.workers.len());
-        match more.saturating_sub(new) {
-            0 => say!("jobs wait: the scaler adds {}", count(new, "worker")),
-            kept => say!(
-                "jobs wait: {} taken back, {new} new",
-                count(kept, "retirement")
-            ),
+        let kept = more.saturating_sub(new);
+        if kept > 0 {
+            say!("jobs wait: {} taken back", count(kept, "retirement"));
+        }
+        if new > 0 {
+            say!("jobs wait: the scaler adds {}", count(new, "worker"));
         }
     }
     let free = before.workers.values().filter_map(|worker| match worker {
