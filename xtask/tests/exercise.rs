@@ -548,7 +548,6 @@ fn a_check_says_what_holds_and_what_is_next() {
           assertion `left == right` failed: there are two
             left: 3
            right: 2
-          Is it added at all?
       ✗ twice two is four
           basic/tests/sums.rs:8:5:
           assertion `left == right` failed
@@ -556,6 +555,7 @@ fn a_check_says_what_holds_and_what_is_next() {
            right: 4
 
     0 of 2 properties hold.
+    one and one are two: Is it added at all?
     Next: `cargo xtask check basic one_and_one_are_two`. When stuck: `cargo xtask hint basic`.
 
     0 of 8 steps solved; under way: basic (0 of 2).

@@ -404,9 +404,10 @@ impl Check {
             .iter()
             .filter(|panic| !panic.is_assertion()) // that of a test in `src`
             .find(|panic| panic.message.replace('\\', "/").starts_with(&source));
-        let of_test = told
-            .iter()
-            .find(|panic| panic.thread == test.path || panic.is_assertion());
+        // Some tests expect a panic, so the one that made a test fail is its last.
+        let is_of_test = |panic: &&&Panic<'_>| panic.thread == test.path;
+        let of_test = told.iter().find(|panic| panic.is_assertion());
+        let of_test = of_test.or(told.iter().rfind(is_of_test));
         let first = of_test.or(told.first()).map(|panic| &panic.message);
         let first = first.or(panics.last().map(|panic| &panic.message));
 

@@ -38,7 +38,11 @@ pub fn not_zero(number: usize) -> NonZeroUsize {
 #[track_caller]
 pub fn with_deadline<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = channel();
-    let test = thread::spawn(move || done.send(test()));
+    // The thread has the test's name, so a message says that it is the test's.
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let thread = thread::Builder::new().name(name);
+    let test = thread.spawn(move || done.send(test()));
+    let test = test.expect("the system has room for a thread");
     match result.recv_timeout(DEADLINE) {
         Ok(value) => value,
         Err(RecvTimeoutError::Timeout) => panic!("still running after a minute"),
