@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// All that is built here, as cargo knows it.
-fn packages() -> Vec<Value> {
+static PACKAGES: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let host = Command::new("rustc").arg("-vV").output();
     let host = String::from_utf8(host.expect("there is a compiler").stdout).expect("it is text");
     let host = host.lines().find_map(|line| line.strip_prefix("host: "));
@@ -53,7 +54,7 @@ fn packages() -> Vec<Value> {
         .as_array()
         .expect("it lists them")
         .clone()
-}
+});
 
 #[test]
 fn no_crate_is_there_in_two_versions() {
@@ -88,10 +89,9 @@ fn every_package_allows_the_oldest_rust_that_the_pages_name() {
                 .map(|part| part.parse::<u32>().expect("versions are numbers")),
         )
     };
-    let packages = packages();
-    let ours = packages.iter().find(|package| package["name"] == "xtask");
+    let ours = PACKAGES.iter().find(|package| package["name"] == "xtask");
     let ours = &ours.expect("it is a member")["rust_version"];
-    for package in &packages {
+    for package in &*PACKAGES {
         let theirs = &package["rust_version"];
         assert!(
             number(theirs) <= number(ours),
@@ -107,8 +107,7 @@ fn every_package_allows_the_oldest_rust_that_the_pages_name() {
 #[test]
 fn every_member_forbids_unsafe_code() {
     assert!(read("Cargo.toml").contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
-    let packages = packages();
-    let members = packages
+    let members = PACKAGES
         .iter()
         .filter(|package| package["source"].is_null());
     let manifests = members.filter_map(|member| member["manifest_path"].as_str());
@@ -125,9 +124,8 @@ fn every_member_forbids_unsafe_code() {
 /// So it starts fast, and it works while a step does not compile.
 #[test]
 fn xtask_depends_on_no_step_and_what_launches_it_on_nothing() {
-    let packages = packages();
     let dependencies = |name: &str| {
-        let package = packages.iter().find(|package| package["name"] == name);
+        let package = PACKAGES.iter().find(|package| package["name"] == name);
         let all = package.expect("it is a member")["dependencies"].as_array();
         all.expect("it lists them").clone()
     };
@@ -142,7 +140,7 @@ fn xtask_depends_on_no_step_and_what_launches_it_on_nothing() {
 /// Each check of an exercise builds it.
 #[test]
 fn only_tests_depend_on_the_helpers_for_tests_and_these_on_nothing() {
-    for package in &packages() {
+    for package in &*PACKAGES {
         let dependencies = package["dependencies"].as_array().expect("it lists them");
         assert!(package["name"] != "testing" || dependencies.is_empty());
         for dependency in dependencies.iter().filter(|one| one["name"] == "testing") {
@@ -162,7 +160,7 @@ fn every_dependency_has_its_reason_and_its_version_in_one_place() {
         let is_one = line.contains(" = ") && !line.starts_with('#') && !line.contains("path = ");
         assert!(!is_one || line.contains(" # "), "why? {line}");
     }
-    for package in packages()
+    for package in PACKAGES
         .iter()
         .filter(|package| package["source"].is_null())
     {
