@@ -82,16 +82,17 @@ impl Threads for Harness {
 
 #[test]
 fn a_pool_that_waits_uses_no_processor_time() {
+    let mut steps_of_threads = BTreeMap::new();
+    let mut runs = Vec::new();
     for step in steps::asked_for() {
         let Adapter::Threads(pool) = step.adapter else {
             continue; // what holds one task here holds the thread of all of them
         };
-        let holds = [
+        for (hold, number) in [
             (Hold::Submitting, 1),
             (Hold::Working, 2),
             (Hold::Reading, 1),
-        ];
-        let run = |(hold, number)| {
+        ] {
             let harness = Arc::new(Harness::new(hold));
             let script = Script {
                 workers: not_zero(2),
@@ -105,27 +106,31 @@ fn a_pool_that_waits_uses_no_processor_time() {
                 caller.spawn(move || pool(&script, 10, harness))
             };
             harness.held.wait_for(number);
-            (harness, running.expect("threads can be started"))
-        };
-        let runs = holds.map(run);
-        let mut busy = busy_threads();
-        for _ in 1..TRIES {
-            if !busy.is_empty() {
-                busy = busy_threads(); // it may still have been on its way
-            }
+            runs.push((harness, running.expect("threads can be started")));
         }
-        for (harness, running) in runs {
-            harness.release();
-            let ended = running.join().expect("the pool does not panic");
-            ended.expect("threads can be started");
+        for id in switches().into_keys() {
+            steps_of_threads.entry(id).or_insert(step.name);
         }
-        assert!(busy.is_empty(), "{}: {busy:?} poll, or spin", step.name);
     }
+    let mut busy = busy_threads();
+    for _ in 1..TRIES {
+        if !busy.is_empty() {
+            busy = busy_threads(); // it may still have been on its way
+        }
+    }
+    for (harness, running) in runs {
+        harness.release();
+        let ended = running.join().expect("the pool does not panic");
+        ended.expect("threads can be started");
+    }
+    let step = |(id, name)| (steps_of_threads.get(&id).copied(), name);
+    let busy = Vec::from_iter(busy.into_iter().map(step));
+    assert!(busy.is_empty(), "{busy:?} poll, or spin");
 }
 
-/// The names of the other threads of this process that do something within the window: that run or want to run at its
+/// Id and name of the other threads of this process that do something within the window: that run or want to run at its
 /// begin or end, or have run meanwhile.
-fn busy_threads() -> Vec<String> {
+fn busy_threads() -> Vec<(String, String)> {
     let before = switches();
     thread::sleep(WINDOW);
     let after = switches();
@@ -134,7 +139,8 @@ fn busy_threads() -> Vec<String> {
         None => true,
     };
     let busy = after.iter().filter(is_busy);
-    busy.map(|(_, (name, _))| name.clone()).collect()
+    busy.map(|(id, (name, _))| (id.clone(), name.clone()))
+        .collect()
 }
 
 /// Name of each other thread, and how often it has given up the processor; `None` if it runs or wants to.
