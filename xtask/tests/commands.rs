@@ -1,15 +1,12 @@
 //! What `cargo xtask` does by itself: it lists the steps, runs them, and calls the lab.
 
-use std::io;
 use std::process::{Command, Output};
 #[cfg(target_os = "linux")]
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    os::unix::process::CommandExt,
-    process::{Child, ChildStdout, Stdio},
-};
+use std::{fs::File, os::unix::process::CommandExt};
 
+use testing::ends_quietly_unread;
+#[cfg(target_os = "linux")]
+use testing::{Running, kill};
 use xtask::steps::STEPS;
 
 fn text(bytes: &[u8]) -> &str {
@@ -18,15 +15,8 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn xtask_runs_the_named_steps_in_the_articles_order() {
-    let output = xtask(&[
-        "run",
-        "waitgroup",
-        "basic",
-        "--speed",
-        "1000",
-        "--",
-        "dispatcher",
-    ]);
+    let flags = "run waitgroup basic --speed 1000 -- dispatcher";
+    let output = xtask(&Vec::from_iter(flags.split(' ')));
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("== basic"));
     let heading = |line: &&str| line.starts_with("==");
@@ -53,15 +43,8 @@ fn xtask_takes_a_speed_above_0() {
 
 #[test]
 fn xtask_ends_quietly_if_nobody_reads_on() {
-    let (reader, writer) = io::pipe().expect("there is room for a pipe");
-    drop(reader);
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    let output = xtask.arg("list").stdout(writer).output();
-    let output = output.expect("the program can be started");
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    ends_quietly_unread(xtask.arg("list"));
 }
 
 #[test]
@@ -132,57 +115,31 @@ fn help_and_wrong_flags_of_soak_and_bench_are_answered_without_a_build() {
 
 /// `cargo xtask run basic waitgroup` in a process group of its own, once basic's first job has started.
 #[cfg(target_os = "linux")]
-struct Running {
-    xtask: Child,
-    stdout: BufReader<ChildStdout>,
-    lines: String,
+fn start() -> Running {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.args(["run", "basic", "waitgroup", "--speed", "0.0001"]);
+    let mut running = Running::start(xtask.process_group(0));
+    running.wait_for("processing job");
+    running
 }
 
+/// Its exit code and what it said on standard error, once it and its child have ended.
 #[cfg(target_os = "linux")]
-impl Running {
-    fn start() -> Self {
-        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        xtask.args(["run", "basic", "waitgroup", "--speed", "0.0001"]);
-        xtask.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut xtask = xtask.process_group(0).spawn().expect("xtask starts");
-        let stdout = xtask.stdout.take().expect("stdout is piped");
-        let (mut stdout, mut lines) = (BufReader::new(stdout), String::new());
-        while !lines.contains("processing job") {
-            let length = stdout.read_line(&mut lines).expect("xtask prints text");
-            assert_ne!(length, 0, "the step is running: {lines}");
-        }
-        Self {
-            xtask,
-            stdout,
-            lines,
-        }
-    }
-
-    fn kill(&self, signal: &str, whom: &str) {
-        let kill = format!("kill -{signal} {whom}");
-        let status = Command::new("sh").arg("-c").arg(kill).status();
-        assert!(status.expect("there is a shell").success());
-    }
-
-    /// Its exit code and what it said on standard error, once it and its child have ended.
-    fn end(mut self) -> (Option<i32>, String) {
-        let rest = self.stdout.read_to_string(&mut self.lines);
-        rest.expect("xtask prints text");
-        assert!(!self.lines.contains("== waitgroup"), "{}", self.lines);
-        let output = self.xtask.wait_with_output().expect("it was started");
-        (output.status.code(), text(&output.stderr).to_owned())
-    }
+fn end(running: Running) -> (Option<i32>, String) {
+    let (status, stdout, stderr) = running.end();
+    assert!(!stdout.contains("== waitgroup"), "{stdout}");
+    (status.code(), stderr)
 }
 
 /// A step that a signal ends, as a crash would.
 #[cfg(target_os = "linux")]
 #[test]
 fn xtask_stops_at_the_first_step_that_fails() {
-    let running = Running::start();
-    let children = format!("/proc/{0}/task/{0}/children", running.xtask.id());
+    let running = start();
+    let children = format!("/proc/{0}/task/{0}/children", running.program.id());
     let child = std::fs::read_to_string(children).expect("Linux tells");
-    running.kill("KILL", &child);
-    let (code, stderr) = running.end();
+    kill(child.trim(), "KILL");
+    let (code, stderr) = end(running);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(stderr, @"xtask: basic failed: signal: 9 (SIGKILL)");
 }
@@ -191,9 +148,9 @@ fn xtask_stops_at_the_first_step_that_fails() {
 #[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_ends_the_step_and_then_xtask() {
-    let running = Running::start();
-    running.kill("INT", &format!("-{}", running.xtask.id()));
-    let (code, stderr) = running.end();
+    let running = start();
+    kill(&format!("-{}", running.program.id()), "INT");
+    let (code, stderr) = end(running);
     assert_eq!(code, Some(130));
     insta::assert_snapshot!(stderr, @"xtask: stopped in basic");
 }
@@ -202,9 +159,9 @@ fn ctrl_c_ends_the_step_and_then_xtask() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_request_to_end_ends_the_step_and_then_xtask() {
-    let running = Running::start();
-    running.kill("TERM", &running.xtask.id().to_string());
-    let (code, stderr) = running.end();
+    let running = start();
+    running.send("TERM");
+    let (code, stderr) = end(running);
     assert_eq!(code, Some(143));
     insta::assert_snapshot!(stderr, @"xtask: stopped in basic");
 }

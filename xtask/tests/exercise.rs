@@ -1,15 +1,17 @@
 //! `cargo xtask exercise` and what belongs to it, in a small workspace of its own.
 
 use std::collections::BTreeMap;
+#[cfg(target_os = "linux")]
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use testing::{Running, with_deadline};
 use xtask::exercise::blank::{self, find};
 use xtask::exercise::parts::{Exercise, advice};
 use xtask::exercise::{DIGESTS, Files, digests};
@@ -92,20 +94,24 @@ impl Room {
     fn with(lib: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("a room ").tempdir();
         let room = Self(folder.expect("there is room for a folder"));
-        room.write(
-            "Cargo.toml",
-            "[workspace]\nresolver = \"3\"\nmembers = [\"basic\"]\n",
-        );
-        room.write(
-            "basic/Cargo.toml",
-            "[package]\nname = \"basic\"\nedition = \"2024\"\n\n[lib]\npath = \"src/lib.rs\"\n",
-        );
-        room.write("basic/src/lib.rs", lib);
+        room.members(&["basic"]);
+        room.package("basic", "basic", "[lib]\npath = \"src/lib.rs\"");
+        room.write_lib(lib);
         room.write("basic/tests/sums.rs", TESTS);
         room.write("basic/exercise.md", EXERCISE);
         room.write("xtask/none", "");
         room.ends(0, "exercise --accept basic");
         room
+    }
+
+    fn members(&self, folders: &[&str]) {
+        let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {folders:?}\n");
+        self.write("Cargo.toml", &manifest);
+    }
+
+    fn package(&self, folder: &str, name: &str, more: &str) {
+        let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n\n{more}\n");
+        self.write(&format!("{folder}/Cargo.toml"), &manifest);
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -119,8 +125,25 @@ impl Room {
         fs::write(path, text).expect("there is room for it");
     }
 
+    /// Ours, except for this.
+    fn edit(&self, old: &str, new: &str) {
+        self.write_lib(&LIB.replace(old, new));
+    }
+
+    fn write_lib(&self, text: &str) {
+        self.write("basic/src/lib.rs", text);
+    }
+
     fn lib(&self) -> String {
-        fs::read_to_string(self.path("basic/src/lib.rs")).expect("it is there at any time")
+        self.read("basic/src/lib.rs")
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).expect("it is there at any time")
+    }
+
+    fn rename(&self, path: &str, new: &str) {
+        fs::rename(self.path(path), self.path(new)).expect("they are ours");
     }
 
     fn xtask(&self, arguments: &str) -> Command {
@@ -131,6 +154,16 @@ impl Room {
     }
 
     /// Runs it, and gives all that it prints.
+    fn cargo(&self, arguments: &str) -> String {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(arguments.split(' ')).current_dir(self.0.path());
+        let output = cargo.env_remove("CARGO_TARGET_DIR").output();
+        let output = output.expect("there is a cargo");
+        assert!(output.status.success(), "{arguments}: {}", text(&output));
+        text(&output)
+    }
+
+    /// The same for xtask.
     fn ends(&self, code: i32, arguments: &str) -> String {
         let output = self.xtask(arguments).output();
         let output = output.expect("xtask can be started");
@@ -155,6 +188,24 @@ impl Room {
     }
 }
 
+/// Checks what a text says.
+trait Says {
+    fn has(&self, text: &str);
+    fn lacks(&self, text: &str);
+}
+
+impl Says for str {
+    #[track_caller]
+    fn has(&self, text: &str) {
+        assert!(self.contains(text), "no {text:?}: {self}");
+    }
+
+    #[track_caller]
+    fn lacks(&self, text: &str) {
+        assert!(!self.contains(text), "{text:?}: {self}");
+    }
+}
+
 /// All that was printed, but for how long something takes.
 fn text(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
@@ -170,11 +221,8 @@ fn mine() -> String {
 #[test]
 fn bodies_become_tasks() {
     let room = Room::new();
-    let said = room.ends(0, "exercise basic --all");
-    assert!(
-        said.contains("part 1 of 2: `add` in basic/src/lib.rs:8\n"),
-        "{said}"
-    );
+    room.ends(0, "exercise basic --all")
+        .has("part 1 of 2: `add` in basic/src/lib.rs:8\n");
     insta::assert_snapshot!(room.lib(), @r#"
     //! Sums.
     // Until every part is written, some of this file is unused.
@@ -208,13 +256,7 @@ fn bodies_become_tasks() {
 fn an_exercise_compiles_without_warnings() {
     let room = Room::new();
     room.ends(0, "exercise basic --all");
-    let mut check = Command::new(env!("CARGO"));
-    check.args(["check", "--quiet"]).current_dir(room.0.path());
-    assert_eq!(
-        text(&check.output().expect("there is a cargo")),
-        "",
-        "no warnings"
-    );
+    assert_eq!(room.cargo("check --quiet"), "", "no warnings");
 }
 
 #[test]
@@ -222,26 +264,19 @@ fn one_part_leaves_the_others() {
     let room = Room::new();
     room.ends(0, "exercise basic --part 2");
     let lib = room.lib();
-    assert!(
-        lib.contains("Wrapping(one)") && lib.contains("part 2: sum"),
-        "{lib}"
-    );
-    assert!(
-        room.ends(2, "exercise basic --part 3")
-            .contains("there is no part 3; there are 2")
-    );
+    lib.has("Wrapping(one)");
+    lib.has("part 2: sum");
+    room.ends(2, "exercise basic --part 3")
+        .has("there is no part 3; there are 2");
 }
 
 #[test]
 fn an_exercise_under_way_is_left_alone() {
     let room = Room::new();
     room.ends(0, "exercise basic");
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     let said = room.ends(1, "exercise basic");
-    assert!(
-        said.starts_with("xtask: basic is under way, and nothing was changed"),
-        "{said}"
-    );
+    said.has("xtask: basic is under way, and nothing was changed");
     assert_eq!(room.lib(), mine());
 }
 
@@ -252,7 +287,7 @@ fn what_is_replaced_is_kept() {
     let unsolved = room.lib();
     for (attempt, command) in ["exercise basic --force", "reset basic"].iter().enumerate() {
         let mine = mine() + &format!("// {attempt}\n");
-        room.write("basic/src/lib.rs", &mine);
+        room.write_lib(&mine);
         let said = room.ends(0, command);
         let kept = room.attempts();
         let (name, _) = kept
@@ -271,22 +306,15 @@ fn what_is_replaced_is_kept() {
 #[test]
 fn what_was_changed_before_the_first_exercise_is_kept() {
     let room = Room::new();
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     for command in ["reset basic", "solution basic"] {
-        let said = room.ends(1, command);
-        assert!(
-            said.contains("ours are not known: basic/src was changed"),
-            "{said}"
-        );
+        room.ends(1, command)
+            .has("ours are not known: basic/src was changed");
         assert_eq!(room.lib(), mine());
     }
-    let said = room.ends(0, "exercise basic");
-    assert!(said.contains("what was there counts as ours"), "{said}");
-    assert!(
-        room.lib().contains("todo!(\"part 1: add\")"),
-        "{}",
-        room.lib()
-    );
+    room.ends(0, "exercise basic")
+        .has("what was there counts as ours");
+    room.lib().has("todo!(\"part 1: add\")");
     assert_eq!(Vec::from_iter(room.attempts().into_values()), [mine()]);
     room.ends(0, "reset basic");
     assert_eq!(room.lib(), mine());
@@ -296,8 +324,8 @@ fn what_was_changed_before_the_first_exercise_is_kept() {
     let unsolved = room.lib();
     fs::remove_dir_all(room.path(".attempts")).expect("it is ours");
     for command in ["exercise basic", "exercise basic --force", "reset basic"] {
-        let said = room.ends(1, command);
-        assert!(said.contains("copy basic/src from a fresh copy"), "{said}");
+        room.ends(1, command)
+            .has("copy basic/src from a fresh copy");
         assert_eq!(room.lib(), unsolved);
     }
 }
@@ -308,18 +336,15 @@ fn git_knows_ours() {
     let room = Room::new();
     let git = |arguments: &str| {
         let mut git = Command::new("git");
-        git.args(["-c", "user.name=x", "-c", "user.email=x@x"])
-            .args(arguments.split(' '));
-        let status = git
-            .current_dir(room.0.path())
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.expect("there is git").success(), "{arguments}");
+        git.args(["-c", "user.name=x", "-c", "user.email=x@x"]);
+        git.args(arguments.split(' ')).current_dir(room.0.path());
+        let output = git.output().expect("there is git");
+        assert!(output.status.success(), "{arguments}: {}", text(&output));
     };
     git("init --quiet");
     git("add basic");
     git("commit --quiet -m x");
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     room.ends(0, "exercise basic");
     assert_eq!(Vec::from_iter(room.attempts().into_values()), [mine()]);
     room.ends(0, "reset basic");
@@ -333,33 +358,24 @@ fn a_read_only_file_is_left_alone() {
     let mut permissions = fs::metadata(&path).expect("it is there").permissions();
     permissions.set_readonly(true);
     fs::set_permissions(&path, permissions).expect("it is ours");
-    assert!(
-        room.ends(1, "exercise basic")
-            .contains("lib.rs is read-only")
-    );
+    room.ends(1, "exercise basic").has("lib.rs is read-only");
     assert_eq!(room.lib(), LIB);
 }
 
-/// Two that are no UTF-8, a pipe that nobody writes to, and links to a file and a folder that are none of the step's.
+/// One that is no UTF-8, a pipe that is not written to, and links to a file and a folder that are none of the step's.
 #[cfg(target_os = "linux")]
 #[test]
 fn only_plain_files_are_read_and_replaced() {
     use std::os::unix::{ffi::OsStrExt, fs::symlink};
     let room = Room::new();
-    room.write("elsewhere/private.rs", "// private\n");
-    let names = [&b"src/\xff.rs"[..], b"src/\xfe.rs"].map(std::ffi::OsStr::from_bytes);
-    for name in names {
-        fs::write(room.path("basic").join(name), "// no name\n").expect("Linux takes it");
-    }
-    symlink(room.path("elsewhere"), room.path("basic/src/folder")).expect("there is room");
-    symlink(
-        room.path("elsewhere/private.rs"),
-        room.path("basic/src/link.rs"),
-    )
-    .expect("the same");
-    let pipe = Command::new("mkfifo")
-        .arg(room.path("basic/src/pipe.rs"))
-        .status();
+    room.write("elsewhere/lib.rs", "// private\n");
+    let no_name = room.path("basic/src").join(OsStr::from_bytes(b"\xff.rs"));
+    fs::write(&no_name, "// no name\n").expect("Linux takes it");
+    let link = |to, from| symlink(room.path(to), room.path(from)).expect("there is room");
+    link("elsewhere", "basic/src/folder");
+    link("elsewhere/lib.rs", "basic/src/link.rs");
+    let mut pipe = Command::new("mkfifo");
+    let pipe = pipe.arg(room.path("basic/src/pipe.rs")).status();
     assert!(pipe.expect("Linux has it").success());
 
     let ends = |code, arguments| {
@@ -370,41 +386,29 @@ fn only_plain_files_are_read_and_replaced() {
         finished.output
     };
     ends(0, "exercise basic");
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     ends(0, "reset basic");
     let (name, _) = room.attempts().pop_first().expect("mine is kept");
     let kept = fs::read_dir(room.path(&format!(".attempts/basic/{name}/src")));
-    let kept = kept
-        .expect("it is there")
-        .map(|entry| entry.expect("it can be read").file_name());
-    assert_eq!(Vec::from_iter(kept), ["lib.rs"]);
+    let kept = kept.expect("it is there").flatten();
     assert_eq!(
-        fs::read(room.path("basic").join(names[0])).ok(),
-        Some("// no name\n".into())
+        Vec::from_iter(kept.map(|file| file.file_name())),
+        ["lib.rs"]
     );
+    assert_eq!(fs::read(no_name).expect("it is there"), b"// no name\n");
 
     // Nothing is written through a link.
-    for path in ["basic/src/lib.rs", "basic/src"] {
-        let path = room.path(path);
-        fs::rename(&path, room.path("away")).expect("it is ours");
-        fs::rename(
-            room.path("elsewhere/private.rs"),
-            room.path("elsewhere/lib.rs"),
-        )
-        .ok();
-        let target = if path.ends_with("src") {
-            "elsewhere"
-        } else {
-            "elsewhere/lib.rs"
-        };
-        symlink(room.path(target), &path).expect("there is room");
-        let said = ends(1, "reset basic");
-        assert!(said.contains("is no plain file; move it away"), "{said}");
-        fs::remove_file(&path).expect("it is a link");
-        fs::rename(room.path("away"), &path).expect("it is ours");
+    for (target, path) in [
+        ("elsewhere/lib.rs", "basic/src/lib.rs"),
+        ("elsewhere", "basic/src"),
+    ] {
+        room.rename(path, "away");
+        link(target, path);
+        ends(1, "reset basic").has("is no plain file; move it away");
+        fs::remove_file(room.path(path)).expect("it is a link");
+        room.rename("away", path);
     }
-    let private = fs::read_to_string(room.path("elsewhere/lib.rs"));
-    assert_eq!(private.expect("it is there"), "// private\n");
+    assert_eq!(room.read("elsewhere/lib.rs"), "// private\n");
 }
 
 #[cfg(unix)]
@@ -412,25 +416,21 @@ fn only_plain_files_are_read_and_replaced() {
 fn permissions_are_kept() {
     use std::os::unix::fs::PermissionsExt;
     let room = Room::new();
-    let mode = |path| {
-        fs::metadata(room.path(path))
-            .expect("it is there")
-            .permissions()
-            .mode()
-            & 0o777
-    };
     let permissions = fs::Permissions::from_mode(0o640);
     fs::set_permissions(room.path("basic/src/lib.rs"), permissions).expect("it is ours");
     room.ends(0, "exercise basic");
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     room.ends(0, "reset basic");
     let (attempt, _) = room.attempts().pop_first().expect("mine is kept");
-    assert_eq!(mode("basic/src/lib.rs"), 0o640);
-    assert_eq!(mode(".attempts/basic/ours/src/lib.rs"), 0o640);
-    assert_eq!(
-        mode(&format!(".attempts/basic/{attempt}/src/lib.rs")),
-        0o640
-    );
+    for folder in [
+        "basic",
+        ".attempts/basic/ours",
+        &format!(".attempts/basic/{attempt}"),
+    ] {
+        let file = fs::metadata(room.path(folder).join("src/lib.rs"));
+        let mode = file.expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640, "{folder}");
+    }
 }
 
 /// A limit on the size of files has the effect of a full disk: without a handler for its signal it ends the
@@ -449,7 +449,7 @@ fn a_full_disk_changes_nothing() {
             let room = Room::with(ours);
             if theirs != ours {
                 room.ends(0, "exercise basic");
-                room.write("basic/src/lib.rs", theirs);
+                room.write_lib(theirs);
             }
             let script = format!("{handler}ulimit -f {blocks}; exec \"$0\" exercise --force basic");
             let mut shell = Command::new("sh");
@@ -471,7 +471,7 @@ fn attempts_of_the_same_second_are_all_kept() {
     let room = Room::new();
     room.ends(0, "exercise basic");
     for attempt in 0..9 {
-        room.write("basic/src/lib.rs", &format!("// {attempt}\n"));
+        room.write_lib(&format!("// {attempt}\n"));
         room.ends(0, "reset basic");
     }
     assert_eq!(room.attempts().len(), 9);
@@ -522,7 +522,7 @@ fn output_that_is_not_read_stops_nothing() {
 fn a_check_says_what_holds_and_what_is_next() {
     let room = Room::new();
     for command in ["check", "hint", "solution", "reset"] {
-        assert!(room.ends(2, command).contains("no exercise is under way"));
+        room.ends(2, command).has("no exercise is under way");
     }
     room.ends(0, "exercise basic --all");
     insta::assert_snapshot!(sorted(&room.ends(1, "check")), @r"
@@ -537,10 +537,7 @@ fn a_check_says_what_holds_and_what_is_next() {
 
     0 of 8 steps solved; under way: basic (0 of 2).
     ");
-    room.write(
-        "basic/src/lib.rs",
-        &LIB.replace("Wrapping(other)", "Wrapping(other + 1)"),
-    );
+    room.edit("Wrapping(other)", "Wrapping(other + 1)");
     insta::assert_snapshot!(sorted(&room.ends(1, "check")), @r"
     basic: a fixed pool on one shared channel
       ✗ one and one are two
@@ -560,7 +557,7 @@ fn a_check_says_what_holds_and_what_is_next() {
 
     0 of 8 steps solved; under way: basic (0 of 2).
     ");
-    room.write("basic/src/lib.rs", &mine());
+    room.write_lib(&mine());
     insta::assert_snapshot!(sorted(&room.ends(0, "check")), @r"
     basic: a fixed pool on one shared channel
       ✓ one and one are two
@@ -578,12 +575,10 @@ fn a_check_says_what_holds_and_what_is_next() {
       |
       = note: `#[warn(unused_imports)]` (part of `#[warn(unused)]`) on by default
     ");
-    room.write("basic/src/lib.rs", &mine().replace("one +", "won +"));
+    room.write_lib(&mine().replace("one +", "won +"));
     let said = room.ends(1, "check");
-    assert!(
-        said.contains("It does not compile yet.") && said.contains("error[E0425]"),
-        "{said}"
-    );
+    said.has("It does not compile yet.");
+    said.has("error[E0425]");
 }
 
 /// The report with its tests in order: they end in any.
@@ -606,63 +601,41 @@ fn parts_are_solved_one_after_the_other() {
     let room = Room::new();
     room.ends(0, "exercise basic");
     let lib = room.lib();
-    assert!(
-        lib.contains("part 1: add") && !lib.contains("part 2: sum"),
-        "{lib}"
-    );
-    let said = room.ends(1, "check");
-    assert!(
-        said.contains("2 cannot be judged before part 1 is written."),
-        "{said}"
-    );
+    lib.has("part 1: add");
+    lib.lacks("part 2: sum");
+    room.ends(1, "check")
+        .has("2 cannot be judged before part 1 is written.");
 
     let first = lib.replace(
         "todo!(\"part 1: add\")",
         "one + other // mine, and no todo!()",
     );
-    room.write("basic/src/lib.rs", &first);
+    room.write_lib(&first);
     let said = room.ends(0, "check");
-    assert!(
-        said.contains("Next: part 2, `cargo xtask exercise basic`."),
-        "{said}"
-    );
-    assert!(
-        said.contains("0 of 8 steps solved; under way: basic (part 1 solved)."),
-        "{said}"
-    );
+    said.has("Next: part 2, `cargo xtask exercise basic`.");
+    said.has("0 of 8 steps solved; under way: basic (part 1 solved).");
 
     // What is solved stays.
     room.ends(0, "exercise basic");
     assert!(room.attempts().values().any(|lib| *lib == first));
     let lib = room.lib();
-    assert!(
-        lib.contains("// mine") && lib.contains("part 2: sum"),
-        "{lib}"
-    );
-    room.write(
-        "basic/src/lib.rs",
-        &lib.replace("todo!(\"part 2: sum\")", "add(self.0, self.0)"),
-    );
+    lib.has("// mine");
+    lib.has("part 2: sum");
+    room.write_lib(&lib.replace("todo!(\"part 2: sum\")", "add(self.0, self.0)"));
     let said = room.ends(0, "hint");
     assert!(said.starts_with("That is all"), "part 2 has none: {said}");
     let said = room.ends(0, "check");
-    assert!(
-        said.contains("then `cargo xtask exercise waitgroup`.")
-            && said.contains("1 of 8 steps solved: basic."),
-        "{said}"
-    );
+    said.has("then `cargo xtask exercise waitgroup`.");
+    said.has("1 of 8 steps solved: basic.");
     let list = room.ends(0, "list");
-    assert!(
-        list.starts_with("1  basic         a fixed pool on one shared channel           solved\n"),
-        "{list}"
-    );
+    list.has("1  basic         a fixed pool on one shared channel           solved\n");
 
     // Whoever begins with the last part has not solved the step.
     room.ends(0, "exercise basic --part 2");
-    assert!(!room.lib().contains("// mine"), "the others are ours");
-    room.write("basic/src/lib.rs", &mine());
-    let said = room.ends(0, "check");
-    assert!(said.contains("under way: basic (part 2 solved)."), "{said}");
+    room.lib().lacks("// mine"); // the others are ours
+    room.write_lib(&mine());
+    room.ends(0, "check")
+        .has("under way: basic (part 2 solved).");
 }
 
 /// As `git restore` brings them back.
@@ -671,18 +644,10 @@ fn parts_are_solved_one_after_the_other() {
 fn our_sources_are_no_solution() {
     let room = Room::new();
     room.ends(0, "exercise basic");
-    room.write("basic/src/lib.rs", LIB);
+    room.write_lib(LIB);
     let said = room.ends(0, "check basic");
-    assert!(
-        said.contains(
-            "2 of 2 properties hold.\nThese are our sources: nothing of yours is judged.\n"
-        ),
-        "{said}"
-    );
-    assert!(
-        said.contains("0 of 8 steps solved; under way: basic (begun)."),
-        "{said}"
-    );
+    said.has("2 of 2 properties hold.\nThese are our sources: nothing of yours is judged.\n");
+    said.has("0 of 8 steps solved; under way: basic (begun).");
 }
 
 /// As `cp -p` or an archive brings it back.
@@ -692,39 +657,29 @@ fn a_file_that_comes_back_with_its_old_time_is_checked() {
     let room = Room::new();
     let wrong = LIB.replace("Wrapping(other)", "Wrapping(other + 1)");
     room.ends(0, "check basic");
-    room.write("basic/src/lib.rs", &wrong);
-    let file = || {
-        fs::File::options()
-            .append(true)
-            .open(room.path("basic/src/lib.rs"))
-            .expect("it is there")
+    room.write_lib(&wrong);
+    let path = room.path("basic/src/lib.rs");
+    let time = || fs::metadata(&path).and_then(|data| data.modified());
+    let time = || time().expect("it is there");
+    let set_time = |time| {
+        let file = fs::File::options().append(true).open(&path);
+        file.and_then(|file| file.set_modified(time))
+            .expect("it is ours");
     };
-    let time = file()
-        .metadata()
-        .expect("it is there")
-        .modified()
-        .expect("it is known");
+    let old = time();
     room.ends(1, "check basic");
-    room.write("basic/src/lib.rs", LIB);
+    room.write_lib(LIB);
     room.ends(0, "check basic");
-    room.write("basic/src/lib.rs", &wrong);
-    file().set_modified(time).expect("it is ours");
+    room.write_lib(&wrong);
+    set_time(old);
     room.ends(1, "check basic");
     // Also if cargo has built another one meanwhile; elsewhere than on Unix, nothing tells.
     if cfg!(unix) {
-        let time = file()
-            .metadata()
-            .and_then(|data| data.modified())
-            .expect("it is known");
-        room.write("basic/src/lib.rs", LIB);
-        let mut test = Command::new(env!("CARGO"));
-        test.env_remove("CARGO_TARGET_DIR");
-        let test = test
-            .args(["test", "--quiet", "--no-run"])
-            .current_dir(room.0.path());
-        assert!(test.status().expect("there is a cargo").success());
-        room.write("basic/src/lib.rs", &wrong);
-        file().set_modified(time).expect("it is ours");
+        let old = time();
+        room.write_lib(LIB);
+        room.cargo("test --quiet --no-run");
+        room.write_lib(&wrong);
+        set_time(old);
         room.ends(1, "check basic");
     }
 }
@@ -734,25 +689,14 @@ fn a_file_that_comes_back_with_its_old_time_is_checked() {
 fn one_property_is_checked_by_its_name() {
     let room = Room::new();
     room.ends(0, "exercise basic --all");
-    room.write(
-        "basic/src/lib.rs",
-        &LIB.replace("Wrapping(other)", "Wrapping(other + 1)"),
-    );
+    room.edit("Wrapping(other)", "Wrapping(other + 1)");
     let said = room.ends(1, "check basic twice_two_is_four");
-    assert!(
-        said.contains("✗ twice two is four") && said.contains("0 of 1 properties hold."),
-        "{said}"
-    );
-    assert!(!said.contains("one and one"), "{said}");
-    let said = room.ends(1, "check basic nothing");
-    assert!(
-        said.contains("xtask: basic has no property `nothing`"),
-        "{said}"
-    );
-    assert!(
-        room.ends(0, "list").contains(" begun\n"),
-        "one property is no verdict"
-    );
+    said.has("✗ twice two is four");
+    said.has("0 of 1 properties hold.");
+    said.lacks("one and one");
+    room.ends(1, "check basic nothing")
+        .has("xtask: basic has no property `nothing`");
+    room.ends(0, "list").has(" begun\n"); // one property is no verdict
 }
 
 /// What tells most comes first: a line of the step itself, then a property that has advice.
@@ -766,14 +710,11 @@ fn next_is_what_tells_most() {
         "#[test]\nfn a_program() {\n    assert_eq!(basic::add(1, 1), 2);\n}\n",
     );
     let check = |lib: &str| {
-        room.write("basic/src/lib.rs", lib);
+        room.write_lib(lib);
         room.ends(1, "check")
     };
-    let said = check(&LIB.replace("Wrapping(other)", "Wrapping(other + 1)"));
-    assert!(
-        said.contains("Next: `cargo xtask check basic one_and_one_are_two`."),
-        "{said}"
-    );
+    check(&LIB.replace("Wrapping(other)", "Wrapping(other + 1)"))
+        .has("Next: `cargo xtask check basic one_and_one_are_two`.");
 
     let panic = "let lock = std::sync::Mutex::new(());
     _ = std::thread::scope(|scope| scope.spawn(|| {
@@ -784,14 +725,9 @@ fn next_is_what_tells_most() {
     drop(lock.lock().unwrap());
     (Wrapping(one) + Wrapping(other)).0";
     let said = check(&LIB.replace("(Wrapping(one) + Wrapping(other)).0", panic));
-    assert!(
-        said.contains("index out of bounds: the len is 2 but the index is 2"),
-        "{said}"
-    );
-    assert!(
-        !said.contains("PoisonError") && !said.contains("Is it added at all?"),
-        "{said}"
-    );
+    said.has("index out of bounds: the len is 2 but the index is 2");
+    said.lacks("PoisonError");
+    said.lacks("Is it added at all?");
 
     // A panic that only says that there was another tells less than the test.
     let second_hand = "let lock = std::sync::Mutex::new(());
@@ -801,11 +737,9 @@ fn next_is_what_tells_most() {
     }).join().is_ok());
     std::panic::catch_unwind(|| drop(lock.lock().unwrap())).map_or(one, |()| other) + 3";
     let said = check(&LIB.replace("(Wrapping(one) + Wrapping(other)).0", second_hand));
-    assert!(
-        said.contains("there are two\n") && said.contains("Is it added at all?"),
-        "{said}"
-    );
-    assert!(!said.contains("PoisonError"), "{said}");
+    said.has("there are two\n");
+    said.has("Is it added at all?");
+    said.lacks("PoisonError");
 }
 
 /// Each with words of its own, and a panic of the step before it is the cause.
@@ -815,36 +749,21 @@ fn what_never_ends_waits_or_computes() {
     let room = Room::new();
     room.ends(0, "exercise basic --all");
     let check = |sum: &str| {
-        room.write("basic/src/lib.rs", &LIB.replace("add(self.0, self.0)", sum));
+        room.edit("add(self.0, self.0)", sum);
         room.ends(1, "check basic --limit 1")
     };
     let waits = check("loop { std::thread::sleep(std::time::Duration::MAX) }");
-    assert!(
-        waits.contains("What never ends waits for something."),
-        "{waits}"
-    );
+    waits.has("What never ends waits for something.");
     let panics = check(
         "_ = std::thread::spawn(move || 1 / (self.0 - self.0)).join(); std::thread::park(); 0",
     );
-    assert!(
-        panics.contains("attempt to divide by zero\n      and then it never ends"),
-        "{panics}"
-    );
-    assert!(!panics.contains("What never ends"), "{panics}");
+    panics.has("attempt to divide by zero\n      and then it never ends");
+    panics.lacks("What never ends");
     if cfg!(target_os = "linux") {
-        assert!(
-            waits.contains("never ends: it waits; stopped after 1 s"),
-            "{waits}"
-        );
+        waits.has("never ends: it waits; stopped after 1 s");
         let computes = check("loop {}");
-        assert!(
-            computes.contains("never ends: it computes; stopped after 1 s"),
-            "{computes}"
-        );
-        assert!(
-            computes.contains("does not wait: it computes"),
-            "{computes}"
-        );
+        computes.has("never ends: it computes; stopped after 1 s");
+        computes.has("does not wait: it computes");
     }
 }
 
@@ -852,12 +771,9 @@ fn what_never_ends_waits_or_computes() {
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn what_all_steps_share_is_checked_last() {
     let room = Room::new();
-    room.write(
-        "Cargo.toml",
-        "[workspace]\nresolver = \"3\"\nmembers = [\"basic\", \"xtask/lab\"]\n",
-    );
-    let manifest = "[package]\nname = \"lab\"\nedition = \"2024\"\n\n[dependencies]\nbasic.path = \"../../basic\"\n";
-    room.write("xtask/lab/Cargo.toml", manifest);
+    room.members(&["basic", "xtask/lab"]);
+    let dependencies = "[dependencies]\nbasic.path = \"../../basic\"";
+    room.package("xtask/lab", "lab", dependencies);
     room.write("xtask/lab/src/lib.rs", "");
     let shared = "\
 #[test]
@@ -869,11 +785,8 @@ fn this_step_keeps_to_it() {
     room.write("xtask/lab/tests/conformance.rs", shared);
     let of_others = "#[test]\nfn of_a_cancel() {\n    panic!();\n}\n";
     room.write("xtask/lab/tests/conformance_cancel.rs", of_others);
-    let said = room.ends(0, "check basic");
-    assert!(
-        said.contains("✓ this step keeps to it\n\n3 of 3 properties hold.\nThese are our sources"),
-        "{said}"
-    );
+    room.ends(0, "check basic")
+        .has("✓ this step keeps to it\n\n3 of 3 properties hold.\nThese are our sources");
     room.ends(0, "check basic this_step_keeps_to_it");
     room.ends(0, "check basic this_step_keeps_to_it twice_two_is_four");
 
@@ -882,22 +795,16 @@ fn this_step_keeps_to_it() {
         "Wrapping(if one == 2 { 9 } else { other })",
     );
     let wrong = wrong.replace("add(self.0, self.0)", "4");
-    room.write("basic/src/lib.rs", &wrong);
-    let said = room.ends(1, "check basic");
-    assert!(
-        said.contains("✗ this step keeps to it\n      xtask/lab/tests/conformance.rs:4:5:"),
-        "{said}"
-    );
+    room.write_lib(&wrong);
+    room.ends(1, "check basic")
+        .has("✗ this step keeps to it\n      xtask/lab/tests/conformance.rs:4:5:");
 
-    room.write("basic/src/lib.rs", LIB);
+    room.write_lib(LIB);
     room.write("xtask/lab/src/lib.rs", "another step does not compile");
     let said = room.ends(1, "check basic");
-    assert!(
-        said.contains("lab does not compile, and these tests are built with all steps")
-            && said.contains("2 of 3 properties hold."),
-        "{said}"
-    );
-    assert!(said.contains("Next: `cargo xtask check lab`"), "{said}");
+    said.has("lab does not compile, and these tests are built with all steps");
+    said.has("2 of 3 properties hold.");
+    said.has("Next: `cargo xtask check lab`");
 }
 
 /// The test that never ends holds a lock, which the system lets go once its process has ended.
@@ -905,36 +812,27 @@ fn this_step_keeps_to_it() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn a_signal_ends_a_check_with_its_tests() {
-    use nix::sys::signal::{Signal, kill};
-    use std::time::Instant;
-
     let room = Room::new();
     let endless = "let file = std::fs::File::create(\"lock\").unwrap();
         file.lock().unwrap();
         loop { std::thread::sleep(std::time::Duration::MAX) }";
-    room.write(
-        "basic/src/lib.rs",
-        &LIB.replace("add(self.0, self.0)", endless),
-    );
-    let mut check = room.xtask("check basic --limit 1000");
-    let mut check = Watch::start(check.stdout(Stdio::piped()).stderr(Stdio::null()));
+    room.edit("add(self.0, self.0)", endless);
+    let mut check = Running::start(&mut room.xtask("check basic --limit 1000"));
     check.wait_for("✓ one and one are two");
-    let patience = Instant::now() + Duration::from_secs(60);
-    let file = loop {
-        assert!(Instant::now() < patience, "the test holds its lock by now");
-        if let Ok(file) = fs::File::open(room.path("basic/lock"))
-            && file.try_lock().is_err()
-        {
-            break file;
+    let path = room.path("basic/lock");
+    let file = with_deadline(move || {
+        loop {
+            match fs::File::open(&path) {
+                Ok(file) if file.try_lock().is_err() => return file,
+                _ => thread::yield_now(),
+            }
         }
-        thread::yield_now();
-    };
-    kill(check.id(), Signal::SIGINT).expect("it is running");
-    assert_eq!(check.child.wait().expect("it ends").code(), Some(130));
-    let (ended, waits) = mpsc::channel();
-    thread::spawn(move || ended.send(file.lock()));
-    let lock = waits.recv_timeout(Duration::from_secs(60));
-    lock.expect("the test has ended").expect("it can be locked");
+    });
+    check.send("INT");
+    let (status, ..) = check.end();
+    assert_eq!(status.code(), Some(130));
+    let locked = with_deadline(move || file.lock());
+    locked.expect("the test has ended");
 }
 
 #[test]
@@ -961,16 +859,9 @@ fn hints_come_one_at_a_time() {
 fn without_a_place_for_attempts_hints_are_given_and_the_rest_says_what_to_do() {
     let room = Room::new();
     room.write(".attempts", "");
-    let said = room.ends(0, "hint basic");
-    assert!(
-        said.contains("hint 2 of 2"),
-        "what cannot be noted is given at once: {said}"
-    );
-    let said = room.ends(1, "exercise basic");
-    assert!(
-        said.contains(".attempts: make that a folder that can be written to"),
-        "{said}"
-    );
+    room.ends(0, "hint basic").has("hint 2 of 2");
+    room.ends(1, "exercise basic")
+        .has(".attempts: make that a folder that can be written to");
     assert_eq!(room.lib(), LIB);
 }
 
@@ -986,7 +877,7 @@ fn a_library_that_was_moved_away_is_put_back() {
     }
     let room = Room::new();
     room.ends(0, "exercise basic");
-    fs::rename(room.path("basic/src"), room.path("away")).expect("it is ours");
+    room.rename("basic/src", "away");
     room.ends(0, "hint");
     room.ends(0, "reset");
     assert_eq!(room.lib(), LIB);
@@ -996,8 +887,8 @@ fn a_library_that_was_moved_away_is_put_back() {
 fn a_limit_is_at_most_a_day() {
     let room = Room::new();
     for limit in ["0", "86401", "18446744073709551615"] {
-        let said = room.ends(2, &format!("check basic --limit {limit}"));
-        assert!(said.contains("is not in 1..=86400"), "{said}");
+        room.ends(2, &format!("check basic --limit {limit}"))
+            .has("is not in 1..=86400");
     }
 }
 
@@ -1027,134 +918,56 @@ fn a_check_is_repeated_whenever_a_file_is_saved() {
     let room = Room::new();
     room.ends(0, "exercise basic");
     let mut watch = room.xtask("check --watch --limit 1000");
-    let watch = watch.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut watch = Watch::start(watch.stderr(Stdio::null()));
+    let mut watch = Running::start(watch.stdin(Stdio::piped()));
+    let mut stdin = watch.program.stdin.take().expect("it is piped");
+    let mut says = |line: &str| stdin.write_all(line.as_bytes()).expect("it reads");
     watch.wait_for("0 of 2 properties hold.");
     watch.wait_for("This goes on when you save");
     room.write("basic/src/new.rs", &mine());
-    fs::rename(room.path("basic/src/new.rs"), room.path("basic/src/lib.rs"))
-        .expect("they are ours");
+    room.rename("basic/src/new.rs", "basic/src/lib.rs");
     watch.wait_for("2 of 2 properties hold.");
     watch.wait_for("This goes on when you save");
-    watch.says("l\n");
+    says("l\n");
     watch.wait_for("1  basic");
-    watch.says("h\n");
+    says("h\n");
     watch.wait_for("Part 1, `add`, hint 1 of 2");
-    watch.says("x\n");
+    says("x\n");
     watch.wait_for("`x` is none of h, n, l and q");
-    watch.says("n\n");
+    says("n\n");
     watch.wait_for("part 2 of 2");
     watch.wait_for("1 cannot be judged before part 2 is written.");
-    room.write("basic/src/lib.rs", "not Rust");
+    room.write_lib("not Rust");
     watch.wait_for("It does not compile yet.");
-    room.write(
-        "basic/src/lib.rs",
-        &LIB.replace("add(self.0, self.0)", "loop {}"),
-    );
+    room.edit("add(self.0, self.0)", "loop {}");
     watch.wait_for("✓ one and one are two");
-    room.write("basic/src/lib.rs", LIB); // it does not wait for the end of the other
+    room.write_lib(LIB); // it does not wait for the end of the other
     watch.wait_for("2 of 2 properties hold.");
-    watch.says("q\n");
-    assert_eq!(watch.child.wait().expect("it ends").code(), Some(0));
-}
-
-/// A program that runs until this is dropped.
-struct Watch {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Watch {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.spawn().expect("xtask can be started");
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (send, lines) = mpsc::channel();
-        thread::spawn(move || {
-            output
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| send.send(line))
-        });
-        Self { child, lines }
-    }
-
-    /// With a signal that the program can handle, so that its tests end, too.
-    #[cfg(unix)]
-    fn end(&mut self) {
-        _ = nix::sys::signal::kill(self.id(), nix::sys::signal::Signal::SIGINT);
-    }
-
-    #[cfg(not(unix))]
-    fn end(&mut self) {
-        _ = self.child.kill();
-    }
-
-    #[cfg(unix)]
-    fn id(&self) -> nix::unistd::Pid {
-        let id = i32::try_from(self.child.id());
-        nix::unistd::Pid::from_raw(id.expect("it is a number"))
-    }
-
-    fn says(&mut self, line: &str) {
-        let stdin = self.child.stdin.as_mut().expect("it is piped");
-        stdin.write_all(line.as_bytes()).expect("it reads");
-    }
-
-    fn wait_for(&self, text: &str) {
-        let next = || self.lines.recv_timeout(Duration::from_secs(60));
-        while !next()
-            .unwrap_or_else(|_| panic!("no line has {text}"))
-            .contains(text)
-        {}
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.end();
-        _ = self.child.wait();
-    }
+    says("q\n");
+    let (status, ..) = watch.end();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn a_computer_is_made_ready() {
     let room = Room::new();
-    let mut members = vec!["\"lab\"".to_owned()];
     for step in STEPS.iter().skip(1) {
-        let manifest = format!("[package]\nname = \"{}\"\n", step.name);
-        room.write(&format!("{}/Cargo.toml", step.name), &manifest);
+        room.package(step.name, step.name, "");
         room.write(&format!("{}/src/lib.rs", step.name), "");
-        members.push(format!("\"{}\"", step.name));
     }
-    let members = members.join(", ");
-    room.write(
-        "Cargo.toml",
-        &format!("[workspace]\nresolver = \"3\"\nmembers = [\"basic\", {members}]\n"),
-    );
-    let lab = "[package]\nname = \"lab\"\n[features]\nkeys = []\n";
-    room.write("lab/Cargo.toml", lab);
+    room.package("lab", "lab", "[features]\nkeys = []");
     room.write("lab/src/main.rs", "fn main() {}");
-    let mut lock = Command::new(env!("CARGO"));
-    let lock = lock
-        .args(["generate-lockfile", "--offline"])
-        .current_dir(room.0.path())
-        .status();
-    assert!(lock.expect("there is a cargo").success());
+    room.members(&[&STEPS.map(|step| step.name)[..], &["lab"]].concat());
+    room.cargo("generate-lockfile --offline");
 
-    let said = room.ends(0, "doctor");
-    assert!(said.contains("✓ play is built.\nReady. It took "), "{said}");
-    room.write("basic/src/lib.rs", &mine());
+    room.ends(0, "doctor")
+        .has("✓ play is built.\nReady. It took ");
+    room.write_lib(&mine());
     room.ends(0, "reset basic");
     assert_eq!(room.lib(), LIB, "ours is known from then on");
     room.write("errors/src/lib.rs", "broken");
     let said = room.ends(1, "doctor");
-    assert!(
-        said.ends_with(
-            "xtask: errors does not compile; `cargo xtask reset errors` puts ours back\n"
-        ),
-        "{said}"
-    );
+    said.has("xtask: errors does not compile; `cargo xtask reset errors` puts ours back\n");
 }
 
 fn root() -> &'static Path {

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env::consts::EXE_EXTENSION;
+use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::Command;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use std::{env, io, thread};
+use std::{env, thread};
 
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -301,4 +302,109 @@ pub fn ends_quietly_unread(program: &mut Command) {
     let output = output.expect("the program can be started");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
+}
+
+/// A program in the middle of its work. When this is dropped, it is ended.
+#[derive(Debug)]
+pub struct Running {
+    /// The program.
+    pub program: Child,
+    lines: Receiver<String>,
+    seen: String,
+}
+
+impl Running {
+    /// Starts it, and reads what it prints.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = command.spawn().expect("the program can be started");
+        let stdout = BufReader::new(program.stdout.take().expect("it is piped"));
+        let (line, lines) = channel();
+        thread::spawn(move || {
+            let mut all = stdout.lines().map_while(Result::ok);
+            all.try_for_each(|text| line.send(text + "\n"))
+        });
+        Self {
+            program,
+            lines,
+            seen: String::new(),
+        }
+    }
+
+    /// Reads up to the next line that has this text, in large or small letters.
+    ///
+    /// # Panics
+    ///
+    /// If no line comes for a minute, or none any more.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
+                panic!("{text:?} is not printed: {}", self.seen);
+            };
+            self.seen += &line;
+            if line.to_lowercase().contains(&text.to_lowercase()) {
+                return;
+            }
+        }
+    }
+
+    /// Sends the signal of this name.
+    ///
+    /// # Panics
+    ///
+    /// If the program has ended.
+    #[track_caller]
+    pub fn send(&self, signal: &str) {
+        kill(&self.program.id().to_string(), signal);
+    }
+
+    /// Waits until it has ended. Gives how, and all that it has printed to standard output and to standard error.
+    ///
+    /// # Panics
+    ///
+    /// If it goes on and prints nothing for a minute.
+    #[track_caller]
+    pub fn end(mut self) -> (ExitStatus, String, String) {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(line) => self.seen += &line,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.seen),
+            }
+        }
+        let mut stderr = String::new();
+        let mut errors = self.program.stderr.take().expect("it is piped");
+        let read = errors.read_to_string(&mut stderr);
+        read.expect("only text is printed");
+        let status = self.program.wait().expect("it was started");
+        (status, std::mem::take(&mut self.seen), stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.program.try_wait() {
+            kill(&self.program.id().to_string(), "INT"); // so that it can end what it has started
+            thread::sleep(Duration::from_secs(1));
+            _ = self.program.kill(); // an error: it has ended
+        }
+    }
+}
+
+/// Sends the signal of this name to a process, or with a minus before its id to its group.
+///
+/// # Panics
+///
+/// If there is no such process.
+#[track_caller]
+pub fn kill(process: &str, signal: &str) {
+    let status = Command::new("kill")
+        .args(["-s", signal, "--", process])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "{process} gets no {signal}"
+    );
 }

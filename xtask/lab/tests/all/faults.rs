@@ -9,9 +9,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use testing::kill;
 use xtask::steps::STEPS;
 
-use crate::program::{Running, kill, program};
+use crate::program::{program, start};
 
 const TASKS: [&str; 3] = ["cancellation", "rate-limited", "dynamic"];
 
@@ -52,9 +53,9 @@ fn a_signal_ends_the_threaded_steps() {
             if is_ignored(number) {
                 continue; // and rightly so
             }
-            let mut running = Running::start(name, "--speed 0.001");
+            let mut running = start(name, "--speed 0.001");
             running.wait_for("processing");
-            kill(running.program.id(), signal);
+            running.send(signal);
             let (status, _, stderr) = running.end();
             assert_eq!(status.signal(), Some(number as i32), "{name} {signal}");
             assert_eq!(stderr, "", "{name} {signal}");
@@ -95,10 +96,10 @@ fn loses_no_job(name: &str, flags: &str, text: &str, signal: &str) {
     let (_, jobs) = flags.split_once("--jobs ").expect("it says how many");
     let jobs = jobs.parse().expect("it is a number");
     let case = format!("{name} {flags}");
-    let mut running = Running::start(name, flags);
+    let mut running = start(name, flags);
     if !text.is_empty() {
         running.wait_for(text);
-        kill(running.program.id(), signal);
+        running.send(signal);
     }
     let (status, stdout, stderr) = running.end();
     let code = if text.is_empty() { 0 } else { 130 };
@@ -128,9 +129,9 @@ fn loses_no_job(name: &str, flags: &str, text: &str, signal: &str) {
 fn the_first_signal_stops_the_dynamic_pool_and_loses_no_job() {
     for signal in ["INT", "TERM"] {
         let flags = "--bursts 1000 --jobs 30 --speed 100";
-        let mut running = Running::start("dynamic", flags);
+        let mut running = start("dynamic", flags);
         running.wait_for("--- Burst 3 ---");
-        kill(running.program.id(), signal);
+        running.send(signal);
         let (status, stdout, stderr) = running.end();
         assert_eq!(status.code(), Some(130), "{signal}");
         assert!(stdout.ends_with("\nPool stopped\n"), "{stdout}");
@@ -151,9 +152,9 @@ fn any_number_of_jobs_is_a_stream_that_a_signal_ends() {
     for load in ["article", "random"] {
         for jobs in ["9223372036854775808", "18446744073709551615"] {
             let flags = format!("--load {load} --jobs {jobs} --speed 1e6");
-            let mut running = Running::start("dynamic", &flags);
+            let mut running = start("dynamic", &flags);
             running.wait_for("Result: 2000");
-            kill(running.program.id(), "INT");
+            running.send("INT");
             let (status, stdout, _) = running.end();
             assert!(stdout.ends_with("\nPool stopped\n"), "{flags}");
             assert_eq!(status.code(), Some(130), "{flags}");
@@ -165,10 +166,10 @@ fn any_number_of_jobs_is_a_stream_that_a_signal_ends() {
 #[test]
 fn the_timeout_ends_the_pause_and_the_second_signal_ends_all() {
     let flags = "--workers 1 --speed 0.001 --timeout 1e-4";
-    let mut running = Running::start("cancellation", flags);
+    let mut running = start("cancellation", flags);
     running.wait_for("Producer stopping");
-    kill(running.program.id(), "INT");
-    kill(running.program.id(), "TERM");
+    running.send("INT");
+    running.send("TERM");
     let (status, _, stderr) = running.end();
     assert_eq!((status.code(), &*stderr), (Some(130), ""));
 }
@@ -196,7 +197,7 @@ fn the_second_signal_ends_a_program_whose_output_is_not_read() {
             fill(output.get_ref());
 
             for signal in signals {
-                kill(running.id(), signal);
+                kill(&running.id().to_string(), signal);
             }
             assert_eq!(exit_code(&mut running), Some(130), "{name}, {signals:?}");
         }

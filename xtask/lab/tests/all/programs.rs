@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use xtask::cargo::root;
 use xtask::steps::{STEPS, Step};
 
-use crate::program::{Running, program};
+use crate::program::{program, start};
 
 fn run<I: IntoIterator<Item: AsRef<OsStr>>>(step: &Step, flags: I) -> Output {
     program(step.name)
@@ -237,7 +237,7 @@ fn as_many_jobs_run_at_once_as_there_are_workers() {
         };
         for (workers, number) in [("", 3), (" --workers 5", 5)] {
             let flags = format!("--jobs 10 --speed 1e-5{rate}{workers}");
-            let mut running = Running::start(name, &flags);
+            let mut running = start(name, &flags);
             (0..number).for_each(|_| running.wait_for("processing"));
             running.program.kill().expect("it is still running");
             let (_, stdout, _) = running.end();
@@ -339,10 +339,10 @@ fn a_speed_below_1_is_slower_than_the_article() {
                     "dynamic" => ("--jobs 20", "scaling up", 2.0),
                     _ => ("--workers 1", "processing job 2", 1.0),
                 };
-                let start = Instant::now();
-                let mut running = Running::start(step.name, &format!("--speed 0.9 {flags}"));
+                let begin = Instant::now();
+                let mut running = start(step.name, &format!("--speed 0.9 {flags}"));
                 running.wait_for(next);
-                let elapsed = start.elapsed().as_secs_f64();
+                let elapsed = begin.elapsed().as_secs_f64();
                 running.program.kill().expect("it was started");
                 running.end();
                 assert!(elapsed >= seconds / 0.9, "{} takes {elapsed} s", step.name);
