@@ -16,8 +16,8 @@ use testing::{Counter, not_zero};
 /// How long no thread may do anything. What polls does so more often.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// How often a pool may come to rest later than that, as it may on a busy machine.
-const TRIES: usize = 16;
+/// How often a pool may come to rest later than that.
+const TRIES: usize = 8;
 
 /// Where a pool is held, so that all of it has to wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,16 +108,18 @@ fn a_pool_that_waits_uses_no_processor_time() {
             harness.held.wait_for(number);
             runs.push((harness, running.expect("threads can be started")));
         }
-        for id in switches().into_keys() {
+        for id in threads().into_keys() {
             steps_of_threads.entry(id).or_insert(step.name);
         }
     }
-    let mut busy = busy_threads();
-    for _ in 1..TRIES {
-        if !busy.is_empty() {
-            busy = busy_threads(); // it may still have been on its way
+    let mut tries = 0;
+    let busy = loop {
+        let (busy, is_starved) = busy_threads();
+        tries += usize::from(!is_starved);
+        if tries == TRIES || (busy.is_empty() && !is_starved) {
+            break busy;
         }
-    }
+    };
     for (harness, running) in runs {
         harness.release();
         let ended = running.join().expect("the pool does not panic");
@@ -128,25 +130,26 @@ fn a_pool_that_waits_uses_no_processor_time() {
     assert!(busy.is_empty(), "{busy:?} poll, or spin");
 }
 
-/// Id and name of the other threads of this process that do something within the window: that run or want to run at its
-/// begin or end, or have run meanwhile.
-fn busy_threads() -> Vec<(String, String)> {
-    let before = switches();
+/// Id and name of the other threads of this process that do something within the window, and whether one wants to and gets no
+/// processor, as on a busy machine.
+fn busy_threads() -> (Vec<(String, String)>, bool) {
+    let before = threads();
     thread::sleep(WINDOW);
-    let after = switches();
-    let is_busy = |(id, (_, switches)): &(&String, &(String, _))| match before.get(*id) {
-        Some((_, before)) => before.is_none() || before != switches,
-        None => true,
-    };
-    let busy = after.iter().filter(is_busy);
-    busy.map(|(id, (name, _))| (id.clone(), name.clone()))
-        .collect()
+    let (mut busy, mut is_starved) = (Vec::new(), false);
+    for (id, (name, wants, done)) in threads() {
+        match before.get(&id) {
+            Some((_, _, before)) if *before == done => is_starved |= wants,
+            _ => busy.push((id, name)),
+        }
+    }
+    (busy, is_starved)
 }
 
-/// Name of each other thread, and how often it has given up the processor; `None` if it runs or wants to.
-fn switches() -> BTreeMap<String, (String, Option<String>)> {
+/// Of each other thread: its name, whether it runs or wants to, and what it has done so far: how long it has run, and how often
+/// it has given up the processor.
+fn threads() -> BTreeMap<String, (String, bool, String)> {
     let own = fs::read_link("/proc/thread-self").expect("Linux has it");
-    let mut switches = BTreeMap::new();
+    let mut threads = BTreeMap::new();
     for thread in fs::read_dir("/proc/self/task").expect("Linux has it") {
         let path = thread.expect("it is a folder").path();
         let id = path.file_name().map(|id| id.to_string_lossy().into_owned());
@@ -159,10 +162,11 @@ fn switches() -> BTreeMap<String, (String, Option<String>)> {
         };
         let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
         let name = line("Name:\t").unwrap_or_default().to_owned();
-        let sleeps = line("State:\t").is_some_and(|state| state.starts_with('S'));
-        let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
-        let counts = sleeps.then(|| Vec::from_iter(counts).join(", "));
-        switches.insert(id, (name, counts));
+        let wants = line("State:\t").is_some_and(|state| !state.starts_with('S'));
+        let times = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+        let run = times.split(' ').take(1);
+        threads.insert(id, (name, wants, run.chain(switches).collect()));
     }
-    switches
+    threads
 }
