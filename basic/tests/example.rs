@@ -3,13 +3,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use testing::example;
+use testing::{ends_quietly_unread, example};
 
 /// A new folder with files in folders, some of whose names are unusual.
 fn folder(name: &str) -> PathBuf {
@@ -17,14 +16,9 @@ fn folder(name: &str) -> PathBuf {
     _ = fs::remove_dir_all(&folder); // of an earlier run
     fs::create_dir_all(folder.join("a/deep")).expect("there is room");
     fs::create_dir_all(folder.join("empty")).expect("there is room");
-    let names = [
-        "empty file",
-        "two\nlines",
-        "back\\slash",
-        "carriage\rreturn",
-        "a/deep/b",
-    ];
-    for (number, name) in names.into_iter().enumerate() {
+    let unusual = ["two\nlines", "back\\slash", "carriage\rreturn"];
+    let names = ["empty file", "a/deep/b"].into_iter().chain(unusual);
+    for (number, name) in names.enumerate() {
         let text = "some text".repeat(number * 10_000);
         fs::write(folder.join(name), text).expect("there is room");
     }
@@ -52,22 +46,18 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn prints_what_sha256sum_prints() {
     let folder = folder("sha256sum");
-    let mut theirs = Command::new("find");
-    theirs
-        .arg(&folder)
-        .args(["-type", "f", "-exec", "sha256sum", "{}", "+"]);
-    let theirs = theirs.output().expect("there is a `find`");
+    let mut find = Command::new("find");
+    find.arg(&folder).args(["-type", "f"]);
+    find.args(["-exec", "sha256sum", "{}", "+"]);
+    let theirs = find.output().expect("there is a `find`");
     if !theirs.status.success() {
         return; // there is no `sha256sum`
     }
     for workers in ["1", "2", "100"] {
         let ours = checksum(&folder, &["--workers", workers]);
         assert!(ours.status.success());
-        assert_eq!(
-            sorted(&ours.stdout),
-            sorted(&theirs.stdout),
-            "{workers} workers"
-        );
+        let (ours, theirs) = (sorted(&ours.stdout), sorted(&theirs.stdout));
+        assert_eq!(ours, theirs, "{workers} workers");
     }
 }
 
@@ -97,26 +87,15 @@ fn what_cannot_be_read_is_one_clear_line_and_the_rest_is_done() {
         assert_eq!(output.status.code(), Some(1));
         let mut errors = Vec::from_iter(text(&output.stderr).lines());
         errors.sort_unstable();
-        let expected = closed.map(|path| {
-            format!(
-                "checksum: {}: Permission denied (os error 13)",
-                path.display()
-            )
-        });
+        let denied = "Permission denied (os error 13)";
+        let expected = closed.map(|path| format!("checksum: {}: {denied}", path.display()));
         assert_eq!(errors, expected);
-        assert_eq!(sorted(&output.stdout).len(), 5);
-    } else {
-        assert_eq!(sorted(&output.stdout).len(), 6);
     }
+    let done = if is_refused { 5 } else { 6 };
+    assert_eq!(sorted(&output.stdout).len(), done);
 }
 
 #[test]
 fn ends_quietly_if_nobody_reads_its_output() {
-    let (reader, writer) = io::pipe().expect("there is room for a pipe");
-    drop(reader);
-    let mut example = example("checksum");
-    let output = example.arg(folder("closed")).stdout(writer).output();
-    let output = output.expect("the example can be started");
-    assert!(output.status.success());
-    assert_eq!(text(&output.stderr), "");
+    ends_quietly_unread(example("checksum").arg(folder("closed")));
 }

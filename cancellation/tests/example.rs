@@ -1,16 +1,14 @@
 //! `examples/reach.rs`, run as a person does: however it is stopped, it and the run that goes on try every address once.
 
-use std::collections::BTreeSet;
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::io::{BufRead, BufReader, Read};
+use std::io;
 use std::net::TcpListener;
 #[cfg(target_os = "linux")]
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use testing::{example, with_deadline};
+use testing::{Running, example};
 
 /// Ten that accept a connection, ten that probably refuse one, and others that are no address.
 struct Addresses {
@@ -47,48 +45,30 @@ fn reach(file: &Path) -> Command {
     reach
 }
 
-/// The addresses of the lines, in order.
-fn tried(stdout: &[u8]) -> Vec<String> {
-    let lines = str::from_utf8(stdout)
-        .expect("only text is printed")
-        .lines();
-    let address = |line: &str| line.split("  ").next().unwrap_or_default().to_owned();
-    lines.map(address).collect()
+fn sorted(lines: impl IntoIterator<Item: ToString>) -> Vec<String> {
+    let mut lines = Vec::from_iter(lines.into_iter().map(|line| line.to_string()));
+    lines.sort();
+    lines
 }
 
 /// Goes on until every address has been tried; each has to be once.
-fn assert_every_address_is_tried_once(
-    addresses: &Addresses,
-    mut first: Vec<String>,
-    file: PathBuf,
-) {
-    let output = with_deadline({
-        let file = file.clone();
-        move || reach(&file).output().expect("the example can be started")
-    });
-    assert_eq!(output.status.code(), Some(0), "all are tried");
-    assert_eq!(fs::read_to_string(&file).expect("it is there"), "");
-    first.extend(tried(&output.stdout));
-    first.sort();
-    let mut all = addresses.all.clone();
-    all.sort();
-    assert_eq!(first, all);
+fn assert_every_address_is_tried_once(addresses: &Addresses, first: &str, file: &Path) {
+    let (status, rest, _) = Running::start(&mut reach(file)).end();
+    assert_eq!(status.code(), Some(0), "all are tried");
+    assert_eq!(fs::read_to_string(file).expect("it is there"), "");
+    let tried = first.lines().chain(rest.lines());
+    let tried = tried.filter_map(|line| line.split("  ").next());
+    assert_eq!(sorted(tried), sorted(&addresses.all));
 }
 
 #[test]
 fn what_accepts_a_connection_is_open_and_each_address_has_one_line() {
     let (addresses, file) = (Addresses::new(10), file("open"));
     let mut reach = reach(&file);
-    reach.args(&addresses.all);
-    let output = with_deadline(move || reach.output().expect("the example can be started"));
-    assert_eq!(output.status.code(), Some(0));
-    let text = String::from_utf8(output.stdout).expect("only text is printed");
+    let (status, text, _) = Running::start(reach.args(&addresses.all)).end();
+    assert_eq!(status.code(), Some(0));
     let open = text.lines().filter_map(|line| line.strip_suffix("  open"));
-    let open = BTreeSet::from_iter(open);
-    assert_eq!(
-        open,
-        addresses.all[..10].iter().map(String::as_str).collect()
-    );
+    assert_eq!(sorted(open), sorted(&addresses.all[..10]));
     assert_eq!(text.lines().count(), 30);
     let bad = "no-port-1  invalid socket address";
     assert!(text.lines().any(|line| line == bad), "{text}");
@@ -99,33 +79,20 @@ fn what_accepts_a_connection_is_open_and_each_address_has_one_line() {
 fn after_the_timeout_the_next_run_goes_on() {
     let (addresses, file) = (Addresses::new(5000), file("timeout"));
     let mut reach = reach(&file);
-    reach
-        .args(["--timeout", "0", "--workers", "1"])
-        .args(&addresses.all);
-    let output = with_deadline(move || reach.output().expect("the example can be started"));
-    let first = tried(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "some are not tried: {first:?}"
-    );
-    assert_every_address_is_tried_once(&addresses, first, file);
+    reach.args(["--timeout", "0", "--workers", "1"]);
+    let (status, first, _) = Running::start(reach.args(&addresses.all)).end();
+    assert_eq!(status.code(), Some(1), "some are not tried: {first}");
+    assert_every_address_is_tried_once(&addresses, &first, &file);
 }
 
-/// More than fits into a pipe is to be printed.
 #[test]
 fn when_nobody_reads_on_the_rest_is_kept() {
     let (addresses, file) = (Addresses::new(5000), file("head"));
+    let (reader, writer) = io::pipe().expect("there is room for a pipe");
+    drop(reader);
     let mut reach = reach(&file);
-    reach
-        .args(&addresses.all)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let output = with_deadline(move || {
-        let mut running = reach.spawn().expect("the example can be started");
-        drop(running.stdout.take()); // as `| head -1` does, a little later
-        running.wait_with_output().expect("it was started")
-    });
+    let reach = reach.args(&addresses.all).stdout(writer);
+    let output = reach.output().expect("the example can be started");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(1));
     let kept = fs::read_to_string(&file).expect("it is there");
@@ -136,9 +103,8 @@ fn when_nobody_reads_on_the_rest_is_kept() {
 #[cfg(target_os = "linux")]
 #[test]
 fn after_ctrl_c_the_next_run_goes_on() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().build();
     let runtime = runtime.expect("a runtime can be started");
     let listener = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
@@ -151,37 +117,14 @@ fn after_ctrl_c_the_next_run_goes_on() {
     let _waiting = [connect(), connect()];
 
     let (mut addresses, file) = (Addresses::new(10), file("ctrl-c"));
-    addresses
-        .all
-        .extend((1..=60).map(|host| format!("127.0.0.{host}:{port}")));
+    let silent = (1..=60).map(|host| format!("127.0.0.{host}:{port}"));
+    addresses.all.extend(silent);
     let mut reach = reach(&file);
-    reach.args(["--workers", "1"]).args(&addresses.all);
-    let first = with_deadline(move || {
-        let mut running = reach
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example can be started");
-        let mut stdout = BufReader::new(running.stdout.take().expect("it is piped"));
-        let mut first = String::new();
-        while !first.contains("no-port-10") {
-            assert_ne!(
-                stdout.read_line(&mut first).expect("only text is printed"),
-                0,
-                "{first}"
-            );
-        }
-        let process = running.id().to_string();
-        let kill = Command::new("kill").args(["-s", "INT", &process]).status();
-        assert!(kill.expect("there is a kill").success());
-        stdout
-            .read_to_string(&mut first)
-            .expect("only text is printed");
-        assert_eq!(
-            running.wait().expect("it was started").code(),
-            Some(1),
-            "{first}"
-        );
-        first
-    });
-    assert_every_address_is_tried_once(&addresses, tried(first.as_bytes()), file);
+    reach.args(["--workers", "1"]);
+    let mut running = Running::start(reach.args(&addresses.all));
+    running.wait_for("no-port-10");
+    running.send("INT");
+    let (status, first, _) = running.end();
+    assert_eq!(status.code(), Some(1), "{first}");
+    assert_every_address_is_tried_once(&addresses, &first, &file);
 }

@@ -1,22 +1,21 @@
 //! The example `serve`, as its clients meet it.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use std::{fs, thread};
 
-use testing::{example, with_deadline};
+use testing::{Running, example, with_deadline};
 
 /// Workers, and places in the queue.
 const ROOM: usize = 4 + 64;
 
 /// A server that runs, in a folder with one file that it serves and one beside that folder.
 struct Server {
-    program: Child,
+    running: Running,
     address: String,
     folder: tempfile::TempDir,
 }
@@ -30,84 +29,50 @@ impl Server {
         fs::write(folder.path().join("secret.txt"), "a secret").expect("there is room for a file");
         std::os::unix::fs::symlink("../secret.txt", files.join("link")).expect("it is a new name");
 
-        let mut server = example("serve");
-        server
-            .arg(&files)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut program = server.spawn().expect("the program can be started");
-        let stdout = program.stdout.as_mut().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the program prints text");
-        let (_, address) = line
-            .trim()
-            .split_once("http://")
-            .expect("it tells its address");
-        let address = address.to_owned();
+        let mut running = Running::start(example("serve").arg(&files));
+        let line = running.wait_for("http://");
+        let (_, address) = line.trim().split_once("http://").expect("it has it");
         Self {
-            program,
-            address,
+            running,
+            address: address.to_owned(),
             folder,
         }
     }
 
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).expect("the server listens")
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut connection = self.connect();
-        send(&mut connection, &format!("GET {path} HTTP/1.1\r\n\r\n"));
-        answer(connection)
-    }
-
-    /// Sends the signal of Ctrl-C.
-    fn interrupt(&self) {
-        let kill = Command::new("kill")
-            .args(["-INT", &self.program.id().to_string()])
-            .status();
-        assert!(kill.expect("there is a program `kill`").success());
-    }
-
     /// Waits for the end. Returns whether it ended well, and what it printed to standard error.
-    fn end(&mut self) -> (bool, String) {
-        let mut text = String::new();
-        let stderr = self.program.stderr.as_mut().expect("it is piped");
-        stderr
-            .read_to_string(&mut text)
-            .expect("the program prints text");
-        (self.program.wait().expect("it was started").success(), text)
+    fn end(self) -> (bool, String) {
+        let (status, _, stderr) = self.running.end();
+        (status.success(), stderr)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        _ = self.program.kill(); // an error: it has ended
-    }
+fn connect(address: &str) -> TcpStream {
+    TcpStream::connect(address).expect("the server listens")
 }
 
-fn send(connection: &mut TcpStream, text: &str) {
-    connection
-        .write_all(text.as_bytes())
-        .expect("the server reads");
+fn get(address: &str, path: &str) -> String {
+    let mut connection = connect(address);
+    send(&mut connection, format!("GET {path} HTTP/1.1\r\n\r\n"));
+    answer(connection)
+}
+
+fn send(connection: &mut TcpStream, text: impl AsRef<[u8]>) {
+    let sent = connection.write_all(text.as_ref());
+    sent.expect("the server reads");
 }
 
 /// The status and the body, once the connection has ended.
 fn answer(mut connection: TcpStream) -> String {
     let mut answer = String::new();
-    connection
-        .read_to_string(&mut answer)
-        .expect("the server answers");
+    let read = connection.read_to_string(&mut answer);
+    read.expect("the server answers");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
     let length = format!("Content-Length: {}", body.len());
     assert!(head.lines().any(|line| line == length), "{head}");
     let status = head.split(' ').nth(1).expect("a head has a status");
-    let later = if head.contains("\r\nRetry-After: 1\r\n") {
-        " later"
-    } else {
-        ""
+    let later = match head.contains("\r\nRetry-After: 1\r\n") {
+        true => " later",
+        false => "",
     };
     format!("{status}{later} {body}").trim_end().to_owned()
 }
@@ -115,18 +80,18 @@ fn answer(mut connection: TcpStream) -> String {
 #[test]
 fn ten_thousand_requests_get_ten_thousand_answers() {
     with_deadline(|| {
-        let mut server = Server::start();
-        let asked = AtomicUsize::new(0);
+        let server = Server::start();
+        let (address, asked) = (&server.address, AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     while asked.fetch_add(1, Relaxed) < 10_000 {
-                        assert_eq!(server.get("/sub/small.txt"), "200 a small file");
+                        assert_eq!(get(address, "/sub/small.txt"), "200 a small file");
                     }
                 });
             }
         });
-        server.interrupt();
+        server.running.send("INT");
         assert_eq!(server.end(), (true, String::new()));
     });
 }
@@ -135,8 +100,8 @@ fn ten_thousand_requests_get_ten_thousand_answers() {
 #[test]
 fn a_full_queue_is_answered_at_once_and_ctrl_c_finishes_what_is_in_flight() {
     with_deadline(|| {
-        let mut server = Server::start();
-        let mut in_flight = Vec::from_iter((0..ROOM).map(|_| server.connect()));
+        let server = Server::start();
+        let mut in_flight = Vec::from_iter((0..ROOM).map(|_| connect(&server.address)));
         for connection in &mut in_flight {
             send(
                 connection,
@@ -144,9 +109,9 @@ fn a_full_queue_is_answered_at_once_and_ctrl_c_finishes_what_is_in_flight() {
             );
         }
         for _ in 0..10 {
-            assert_eq!(server.get("/sub/small.txt"), "503 later");
+            assert_eq!(get(&server.address, "/sub/small.txt"), "503 later");
         }
-        server.interrupt();
+        server.running.send("INT");
         while TcpStream::connect(&server.address).is_ok() {
             thread::sleep(Duration::from_millis(10)); // the system keeps at most 128 that wait
         }
@@ -164,22 +129,21 @@ fn only_files_of_the_folder_are_served() {
         let server = Server::start();
         let absolute = server.folder.path().join("secret.txt");
         let absolute = format!("/{}", absolute.display());
-        for path in [
+        let outside = [
             "/../secret.txt",
             "/sub/../../secret.txt",
             "/link",
             &absolute,
-            "/sub",
-            "/",
-            "/none",
-        ] {
-            assert_eq!(server.get(path), "404", "{path}");
+        ];
+        for path in outside.into_iter().chain(["/sub", "/", "/none"]) {
+            assert_eq!(get(&server.address, path), "404", "{path}");
         }
-        assert_eq!(server.get("/sub/../sub/small.txt"), "200 a small file");
-        let mut connection = server.connect();
-        connection
-            .write_all(b"GET /\xff HTTP/1.1\r\n\r\n")
-            .expect("the server reads");
+        assert_eq!(
+            get(&server.address, "/sub/../sub/small.txt"),
+            "200 a small file"
+        );
+        let mut connection = connect(&server.address);
+        send(&mut connection, b"GET /\xff HTTP/1.1\r\n\r\n");
         assert_eq!(answer(connection), "404");
     });
 }
@@ -187,23 +151,16 @@ fn only_files_of_the_folder_are_served() {
 #[test]
 fn a_folder_that_is_not_there_is_told_in_one_line() {
     for (path, error) in [
-        ("/none", "No such file or directory"),
+        ("none", "No such file or directory"),
         (file!(), "Not a directory"),
     ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("it is in a folder")
-            .join(path.trim_start_matches('/'));
-        let output = example("serve")
-            .arg(&path)
-            .output()
-            .expect("the program can be started");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(path);
+        let output = example("serve").arg(&path).output();
+        let output = output.expect("the program can be started");
         assert_eq!(output.status.code(), Some(1));
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            stderr.contains(&format!("{}: {error}", path.display())),
-            "{stderr}"
-        );
+        let error = format!("{}: {error}", path.display());
+        assert!(stderr.contains(&error), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }

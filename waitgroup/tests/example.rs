@@ -21,11 +21,8 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn search(folder: &Path, flags: &[&str]) -> Output {
-    let output = example("search")
-        .arg("needle")
-        .arg(folder)
-        .args(flags)
-        .output();
+    let mut search = example("search");
+    let output = search.arg("needle").arg(folder).args(flags).output();
     output.expect("the example can be started")
 }
 
@@ -44,21 +41,16 @@ fn finds_every_line_with_the_word() {
     assert!(output.status.success());
     let mut found = lines(&output);
     found.sort_unstable();
-    let file = |name: String| folder.join(name).display().to_string();
-    let line = |number| {
-        format!(
-            "{}: needle {number}\n",
-            file(format!("{}/{number}", number % 10))
-        )
+    let line = |name: &str, text: &[u8]| {
+        let start = format!("{}: ", folder.join(name).display());
+        [start.as_bytes(), text, b"\n"].concat()
     };
-    let mut expected = Vec::from_iter((0..500).map(|number| line(number).into_bytes()));
-    expected.push(
-        [
-            file("0/not text".into()).as_bytes(),
-            b": \xff needle \xff\n",
-        ]
-        .concat(),
-    );
+    let number = |number| {
+        let text = format!("needle {number}");
+        line(&format!("{}/{number}", number % 10), text.as_bytes())
+    };
+    let mut expected = Vec::from_iter((0..500).map(number));
+    expected.push(line("0/not text", b"\xff needle \xff"));
     expected.sort_unstable();
     assert_eq!(found, expected);
     let read = "501 files read, 0 more in vain\n";
@@ -71,30 +63,21 @@ fn stops_soon_after_the_first_lines() {
     let output = search(&folder("first"), &["--first", "3"]);
     assert!(output.status.success());
     assert_eq!(lines(&output).len(), 3);
-    let (read, in_vain) = text(&output.stderr)
-        .split_once(" files read, ")
-        .expect("it says so");
-    assert_eq!(read, "3");
-    let in_vain = in_vain
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok());
+    let words = Vec::from_iter(text(&output.stderr).split(' '));
+    let ["3", "files", "read,", in_vain, ..] = words[..] else {
+        panic!("{words:?}");
+    };
+    let in_vain: usize = in_vain.parse().expect("it is a number");
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    assert!(
-        in_vain.is_some_and(|in_vain: usize| in_vain <= 64 + 2 * workers),
-        "{in_vain:?}"
-    );
+    assert!(in_vain <= 64 + 2 * workers, "{in_vain}");
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_one_clear_line() {
     let output = search(Path::new("not-there"), &[]);
     assert_eq!(output.status.code(), Some(1));
-    let first = text(&output.stderr)
-        .lines()
-        .next()
-        .expect("it says something");
-    assert!(first.starts_with("search: not-there: "), "{first}");
+    let error = text(&output.stderr);
+    assert!(error.starts_with("search: not-there: "), "{error}");
     assert_eq!(text(&output.stdout), "");
 }
 
@@ -102,13 +85,9 @@ fn a_folder_that_is_not_there_is_one_clear_line() {
 fn a_reader_that_goes_ends_the_search() {
     let (reader, writer) = io::pipe().expect("there is room for a pipe");
     drop(reader);
-    let mut example = example("search");
-    let output = example
-        .arg("needle")
-        .arg(folder("closed"))
-        .stdout(writer)
-        .output();
-    let output = output.expect("the example can be started");
+    let mut search = example("search");
+    let search = search.arg("needle").arg(folder("closed")).stdout(writer);
+    let output = search.output().expect("the example can be started");
     assert!(output.status.success());
     assert!(text(&output.stderr).starts_with("1 files read, "));
 }

@@ -332,20 +332,20 @@ impl Running {
         }
     }
 
-    /// Reads up to the next line that has this text, in large or small letters.
+    /// Reads up to the next line that has this text, in large or small letters, and gives the line.
     ///
     /// # Panics
     ///
     /// If no line comes for a minute, or none any more.
     #[track_caller]
-    pub fn wait_for(&mut self, text: &str) {
+    pub fn wait_for(&mut self, text: &str) -> String {
         loop {
             let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
                 panic!("{text:?} is not printed: {}", self.seen);
             };
             self.seen += &line;
             if line.to_lowercase().contains(&text.to_lowercase()) {
-                return;
+                return line;
             }
         }
     }

@@ -238,7 +238,7 @@ fn as_many_jobs_run_at_once_as_there_are_workers() {
         for (workers, number) in [("", 3), (" --workers 5", 5)] {
             let flags = format!("--jobs 10 --speed 1e-5{rate}{workers}");
             let mut running = start(name, &flags);
-            (0..number).for_each(|_| running.wait_for("processing"));
+            (0..number).for_each(|_| _ = running.wait_for("processing"));
             running.program.kill().expect("it is still running");
             let (_, stdout, _) = running.end();
             let starts = stdout.to_lowercase().matches("processing").count();
