@@ -129,7 +129,11 @@ pub fn explore(
 }
 
 /// Plays the script on the step's pool and checks the run.
-fn violation(step: &Step, script: &Script, patience: Duration) -> Result<(), String> {
+///
+/// # Errors
+///
+/// The first violation.
+pub fn violation(step: &Step, script: &Script, patience: Duration) -> Result<(), String> {
     let run = play(step, script, Mode::Stressed, patience)?;
     checker::check(step, script, &run)
 }
