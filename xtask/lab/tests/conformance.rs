@@ -3,24 +3,19 @@
 //! All of them run on real threads here, those of tokio's tasks too, because what a job does may block.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
 use lab::steps::{self, Step};
+use testing::{Watched, let_others_run, not_zero};
 use tokio::runtime::Builder;
 use tokio::task::block_in_place;
 
-/// How often, and for how long each time, a test looks in vain for something new before the pool counts as stuck.
-const LOOKS: usize = 20;
-const LOOK: Duration = Duration::from_millis(100);
-
 /// A pool, and how many jobs it gets.
 fn script(workers: usize, capacity: usize, jobs: usize) -> Script {
-    let not_zero = |number| NonZeroUsize::new(number).expect("tests ask for at least 1");
     Script {
         workers: not_zero(workers),
         max_workers: not_zero(workers),
@@ -38,18 +33,9 @@ fn most_submitted(step: &Step, workers: usize, capacity: usize) -> usize {
     workers + capacity + usize::from(iterates)
 }
 
-/// Lets other threads run, so that a pool that does too much has time to do it. On a busy machine each yield may take
-/// milliseconds: call it once a run.
-fn let_others_run() {
-    (0..100).for_each(|_| thread::yield_now());
-}
-
 /// What happened so far. A job, or the reader of results, can wait for more.
 #[derive(Default)]
-struct Log {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+struct Log(Watched<State>);
 
 #[derive(Default)]
 struct State {
@@ -58,39 +44,12 @@ struct State {
 }
 
 impl Log {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no thread panics with it")
-    }
-
     fn add(&self, event: Event) {
-        self.state().events.push(event);
-        self.changed.notify_all();
-    }
-
-    fn end(&self) {
-        self.state().has_ended = true;
-        self.changed.notify_all();
+        self.0.change(|state| state.events.push(event));
     }
 
     fn wait_until(&self, holds: impl Fn(&[Event]) -> bool) {
-        let changed = &self.changed;
-        let state = changed.wait_while(self.state(), |state| !holds(&state.events));
-        drop(state.expect("no thread panics with it"));
-    }
-
-    /// All events, once the pool has ended; `Err` with those so far if nothing happens for too long.
-    fn all_events(&self) -> Result<Vec<Event>, Vec<Event>> {
-        let (mut state, mut looks) = (self.state(), 0);
-        while !state.has_ended {
-            if looks == LOOKS {
-                return Err(state.events.clone());
-            }
-            let waited = self.changed.wait_timeout(state, LOOK);
-            let (guard, waited) = waited.expect("no thread panics with it");
-            looks = if waited.timed_out() { looks + 1 } else { 0 };
-            state = guard;
-        }
-        Ok(state.events.clone())
+        self.0.wait(|state| holds(&state.events));
     }
 }
 
@@ -162,12 +121,15 @@ fn run(
                 runtime.block_on(pool(script, jobs, harness));
             }
         }
-        log.end();
+        log.0.change(|state| state.has_ended = true);
     });
-    log.all_events().unwrap_or_else(|events| {
-        let seen = &events[..events.len().min(50)];
-        panic!("{} has not ended, after {seen:?}", step.name)
-    })
+    let ended = log.0.wait_until(|state| state.has_ended);
+    let is_stuck = ended.is_none();
+    drop(ended);
+    let events = log.0.lock().events.clone();
+    let seen = &events[..events.len().min(50)];
+    assert!(!is_stuck, "{} has not ended, after {seen:?}", step.name);
+    events
 }
 
 fn started(events: &[Event]) -> Vec<usize> {
@@ -330,7 +292,7 @@ fn as_many_results_wait_as_the_capacity_and_no_more() {
                 script(2, capacity, capacity + 100),
                 move |log, event| {
                     if let Event::Result { .. } = event
-                        && count(&log.state().events, is_result) == 1
+                        && count(&log.0.lock().events, is_result) == 1
                     {
                         log.wait_until(|events| count(events, is_started) >= most);
                         let_others_run();

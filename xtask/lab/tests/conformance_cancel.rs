@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lab::steps;
+use testing::not_zero;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Barrier, mpsc as tasks, oneshot};
 use tokio::task::{LocalSet, yield_now};
@@ -50,7 +51,6 @@ struct Pool {
 }
 
 fn pool(step: Step, workers: usize, capacity: usize) -> Pool {
-    let not_zero = |number| NonZeroUsize::new(number).expect("tests ask for at least 1");
     let (workers, capacity) = (not_zero(workers), not_zero(capacity));
     Pool {
         step,

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
 use lab::steps;
-use testing::{Counter, not_zero};
+use testing::{Counter, Watched, not_zero};
 
 /// How long no thread may do anything. What polls does so more often.
 const WINDOW: Duration = Duration::from_millis(250);
@@ -34,8 +34,7 @@ struct Harness {
     hold: Hold,
     /// Counts the threads that are held.
     held: Counter,
-    is_over: Mutex<bool>,
-    over: Condvar,
+    is_over: Watched<bool>,
 }
 
 impl Harness {
@@ -43,23 +42,15 @@ impl Harness {
         Self {
             hold,
             held: Counter::default(),
-            is_over: Mutex::default(),
-            over: Condvar::default(),
+            is_over: Watched::default(),
         }
     }
 
     fn hold(&self, here: Hold) {
         if here == self.hold {
             self.held.add_one();
-            let is_over = self.is_over.lock().expect("nothing panics with it");
-            let waited = self.over.wait_while(is_over, |is_over| !*is_over);
-            drop(waited.expect("nothing panics with it"));
+            self.is_over.wait(|is_over| *is_over);
         }
-    }
-
-    fn release(&self) {
-        *self.is_over.lock().expect("nothing panics with it") = true;
-        self.over.notify_all();
     }
 }
 
@@ -121,7 +112,7 @@ fn a_pool_that_waits_uses_no_processor_time() {
         }
     };
     for (harness, running) in runs {
-        harness.release();
+        harness.is_over.change(|is_over| *is_over = true);
         let ended = running.join().expect("the pool does not panic");
         ended.expect("threads can be started");
     }

@@ -1,14 +1,13 @@
 //! What a pool leaves behind. A program of its own, because it counts all threads that have the name of a pool's.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use lab::harness::{Mode, PATIENCE, play};
 use lab::script::{Job, Script};
 use lab::steps;
+use testing::not_zero;
 
 fn script() -> Script {
-    let not_zero = |number| NonZeroUsize::new(number).expect("it is not 0");
     Script {
         workers: not_zero(4),
         capacity: not_zero(2),

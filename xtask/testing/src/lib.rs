@@ -79,25 +79,26 @@ pub fn let_others_run() {
 
 /// A value that one thread changes and another one waits for.
 #[derive(Debug, Default)]
-struct Watched<T> {
+pub struct Watched<T> {
     value: Mutex<T>,
     changed: Condvar,
 }
 
 impl<T> Watched<T> {
-    fn lock(&self) -> MutexGuard<'_, T> {
-        self.value
-            .lock()
-            .expect("nothing panics while it is locked")
+    /// The value at this moment.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        let value = self.value.lock();
+        value.expect("nothing panics while it is locked")
     }
 
-    fn change(&self, change: impl FnOnce(&mut T)) {
+    /// Changes the value, and wakes those who wait.
+    pub fn change(&self, change: impl FnOnce(&mut T)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
 
     /// Waits until `is_met`. `None` if nothing changes for too long.
-    fn wait_until(&self, is_met: impl Fn(&T) -> bool) -> Option<MutexGuard<'_, T>> {
+    pub fn wait_until(&self, is_met: impl Fn(&T) -> bool) -> Option<MutexGuard<'_, T>> {
         let (mut value, mut looks) = (self.lock(), 0);
         while !is_met(&value) {
             if looks == LOOKS {
@@ -109,6 +110,12 @@ impl<T> Watched<T> {
             value = changed;
         }
         Some(value)
+    }
+
+    /// Waits until `is_met`, however long.
+    pub fn wait(&self, is_met: impl Fn(&T) -> bool) {
+        let waited = self.changed.wait_while(self.lock(), |value| !is_met(value));
+        drop(waited.expect("nothing panics while it is locked"));
     }
 }
 
