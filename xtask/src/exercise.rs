@@ -34,9 +34,9 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 pub enum Command {
     /// Make an exercise of a step: write its functions yourself, one part after the other
     Exercise {
-        /// Which step
+        /// Which step; by default the one that is under way
         #[arg(value_parser = names())]
-        step: String,
+        step: Option<String>,
 
         /// Begin with this part, instead of the first or the next
         #[arg(long, value_name = "N")]
@@ -130,7 +130,7 @@ pub fn run(command: &Command) -> Result {
             all,
             force,
             ..
-        } => start(root, step, *part, *all, *force),
+        } => start(root, &the_one(root, step)?, *part, *all, *force),
         Command::Check {
             step,
             only,

@@ -181,7 +181,7 @@ fn one(check: &Check, interrupt: impl Fn() -> ControlFlow<()>) -> Result<bool> {
                 format!("part {number}, `{function}` in {step}/{path}:{line}")
             });
             let first = first.filter(|_| unwritten.is_none()).map(|first| {
-                if let Some(advice) = advise(first, properties, &exercise) {
+                if let Some(advice) = advise(first, &exercise) {
                     say(wrap(&format!("{first}: {advice}"), WIDTH).join("\n"));
                 }
                 match &first.outcome {
@@ -266,25 +266,17 @@ fn first<'a>(properties: &'a [Property], exercise: &Exercise) -> Option<&'a Prop
     violated.min_by_key(|property| {
         let is_own_line = matches!(property.outcome, Outcome::Panics(_));
         let place = exercise.place(&property.name).unwrap_or(usize::MAX);
-        let never_ends = matches!(property.outcome, Outcome::NeverEnds { .. });
-        (
-            !is_own_line,
-            property.file == "binary",
-            place == usize::MAX,
-            never_ends,
-            place,
-        )
+        (!is_own_line, property.file == "binary", place)
     })
 }
 
-/// What may be wrong if this property is the first that does not hold. Properties that never end have a common cause.
-fn advise<'a>(first: &Property, all: &[Property], exercise: &'a Exercise) -> Option<&'a str> {
-    let never_ends = |other: &&Property| matches!(other.outcome, Outcome::NeverEnds { .. });
+/// What may be wrong if this property is the first that does not hold.
+fn advise<'a>(first: &Property, exercise: &'a Exercise) -> Option<&'a str> {
+    let advice = exercise.advice(&first.name);
     match first.outcome {
         Outcome::NeverEnds { spins: Some(true) } => Some(SPIN),
-        Outcome::NeverEnds { .. } if all.iter().filter(never_ends).count() > 1 => Some(HANG),
-        Outcome::NeverEnds { .. } => exercise.advice(&first.name).or(Some(HANG)),
-        Outcome::Fails(_) => exercise.advice(&first.name),
+        Outcome::NeverEnds { .. } => advice.or(Some(HANG)),
+        Outcome::Fails(_) => advice,
         _ => None, // its message says it all
     }
 }
