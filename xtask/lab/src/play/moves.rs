@@ -1,5 +1,6 @@
 //! Moves, and the runs that they make.
 
+use std::mem::replace;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
@@ -22,9 +23,6 @@ b     a burst of five jobs is submitted
 t     time goes on to what is due next: a tick, a timeout, a look of the scaler
 c     no more jobs come (1, 2, 3, 6), the pool is cancelled (4, 7), stopped (5, 8)
 s+c   both happen at one moment; so can any others but t";
-
-/// The maximum number of jobs.
-const MAX_JOBS: usize = 99;
 
 /// From the last move until all other jobs end, unseen.
 pub const UNSEEN: Duration = Duration::from_secs(60);
@@ -60,20 +58,20 @@ impl Game {
             stop: None,
             ..script
         };
-        let new = View::new(step, &script, Duration::ZERO, Vec::new(), Ok(UNSEEN));
         let mut game = Self {
             step: *step,
             words: String::new(),
             script,
             moments: Vec::new(),
             stop: None,
-            before: new.clone(),
-            now: new,
+            before: View::default(),
+            now: View::default(),
             patience,
         };
-        let added = game.add("b", Duration::ZERO);
-        added.expect("jobs can come");
-        game.run(Duration::ZERO)
+        let start = Duration::ZERO;
+        game.now = View::new(&game, start, Vec::new(), Ok(UNSEEN));
+        game.add("b", start).expect("jobs can come");
+        game.run(start)
     }
 
     /// The pool after one more move.
@@ -96,16 +94,13 @@ impl Game {
 
     /// Adds what happens at this moment.
     fn add(&mut self, word: &str, at: Duration) -> Result<(), String> {
+        let refuse = |why: &str| Err(format!("{word}: {why}"));
         let number = word.strip_prefix(['f', 'p']).unwrap_or(word);
         let jobs = self.moments.len() + if word == "b" { 5 } else { 1 };
-        match (word, number.parse()) {
-            ("s" | "b" | "c", _) if self.now.stopped => {
-                return Err(format!("{word}: no more jobs come"));
-            }
+        match (word, number.parse::<usize>()) {
+            ("s" | "b" | "c", _) if self.now.stopped => return refuse("no more jobs come"),
+            ("s" | "b", _) if jobs > 99 => return refuse("99 jobs are the most"),
             ("c", _) => self.stop = Some(at),
-            ("s" | "b", _) if jobs > MAX_JOBS => {
-                return Err(format!("{word}: {MAX_JOBS} jobs are the most"));
-            }
             ("s" | "b", _) => {
                 self.moments.resize(jobs, (at, None));
                 self.script.jobs.resize(jobs, Job::default());
@@ -118,13 +113,11 @@ impl Game {
                     _ => Outcome::Done,
                 };
             }
-            (_, Ok(job)) => {
+            (_, Ok(_)) => {
                 let jobs = list(self.now.in_flight().into_keys());
-                return Err(format!(
-                    "{word}: job {job} is not in flight; in flight: {jobs}"
-                ));
+                return refuse(&format!("not in flight; in flight: {jobs}"));
             }
-            _ => return Err(format!("{word:?} is no move: `--moves help` lists them")),
+            _ => return refuse("no such move; `--moves help` lists them"),
         }
         Ok(())
     }
@@ -156,8 +149,8 @@ impl Game {
         }
         let end = run.map(|run| run.end);
         let end = end.map_err(|error| self.now.error.take().unwrap_or(error));
-        self.before = self.now;
-        self.now = View::new(&self.step, &self.script, now, log, end);
+        let now = View::new(&self, now, log, end);
+        self.before = replace(&mut self.now, now);
         self
     }
 }

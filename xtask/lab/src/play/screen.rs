@@ -1,15 +1,14 @@
 //! The screen: a line for each thing, and what the pool did.
 
 use anstyle::{AnsiColor, Style};
-use textwrap::{Options, WordSplitter, fill};
-use xtask::steps::STEPS;
+use textwrap::fill;
 
 use super::moves::Game;
 use super::story::{mistake, story};
 use super::view::{View, Worker};
 use crate::guarantees::Stop;
 use crate::script::Outcome;
-use crate::timeline::picture::{list, seconds};
+use crate::timeline::picture::{list, seconds, title};
 use crate::timeline::text::to_ascii;
 
 /// Minimum number of columns.
@@ -22,13 +21,8 @@ const WRONG: Style = AnsiColor::Red.on_default().bold();
 
 /// Draws the state after the last move, with a mark before each line that it has changed, and what the pool did.
 pub fn draw(game: &Game, width: usize, ascii: bool) -> [String; 2] {
-    let row = STEPS.iter().find(|row| row.name == game.step.name);
-    let idea = row.map_or("", |row| row.idea);
-    let moves = cut(&game.words, width - "moves:".len());
-    let mut rows = format!(
-        "{BOLD}{}: {idea}{BOLD:#}\nmoves:{moves}\n\n",
-        game.step.name
-    );
+    let (title, moves) = (title(&game.step), cut(&game.words, width - "moves:".len()));
+    let mut rows = format!("{BOLD}{title}{BOLD:#}\nmoves:{moves}\n\n");
     let before = lines(game, &game.before);
     for line in lines(game, &game.now) {
         let mark = if before.contains(&line) { ' ' } else { '▲' };
@@ -38,15 +32,10 @@ pub fn draw(game: &Game, width: usize, ascii: bool) -> [String; 2] {
         let style = if text.contains('█') { BUSY } else { PLAIN };
         rows += &format!("{mark} {name:>9} │ {style}{text}{style:#}\n");
     }
-    let wrapped = |text: String| {
-        fill(
-            &text,
-            Options::new(width).word_splitter(WordSplitter::NoHyphenation),
-        )
-    };
-    let mut words = format!("\n{BOLD}{}{BOLD:#}\n", wrapped(story(game) + "."));
+    let story = fill(&(story(game) + "."), width);
+    let mut words = format!("\n{BOLD}{story}{BOLD:#}\n");
     if let Some(mistake) = mistake(game) {
-        let mistake = wrapped(format!("Wrong: {mistake}."));
+        let mistake = fill(&format!("Wrong: {mistake}."), width);
         words += &format!("{WRONG}{mistake}{WRONG:#}\n");
     }
     [rows, words].map(|text| if ascii { to_ascii(text) } else { text })
@@ -66,9 +55,7 @@ fn lines(game: &Game, view: &View) -> Vec<(String, String)> {
     let list = |jobs: &[usize]| list(jobs.iter().copied());
     let results = view.results.iter().map(|(job, outcome)| match outcome {
         Outcome::Done => job.to_string(),
-        Outcome::Failed => format!("{job} failed"),
-        Outcome::Panicked => format!("{job} panicked"),
-        Outcome::Lost => format!("{job} lost"),
+        other => format!("{job} {other:?}").to_lowercase(),
     });
     let end = view.over.then(|| "end".into());
     let results = Vec::from_iter(results.chain(end)).join(", ");
@@ -77,15 +64,14 @@ fn lines(game: &Game, view: &View) -> Vec<(String, String)> {
     let queue = format!("{queued} of {capacity}{closed}: {}", list(&view.queue));
     let (period, burst, min) = (seconds(settings.period), settings.burst, settings.workers);
     let (max, wanted) = (settings.max_workers, view.wanted);
-    let limiter = format!(
-        "a start each {period}, at most {burst} at once; next: {}",
-        list(view.limited.as_slice())
-    );
+    let next = list(view.limited.as_slice());
+    let limiter = format!("a start each {period}, at most {burst} at once; next: {next}");
     let scaler = format!("{min} to {max} workers, a look each {period}; wanted: {wanted}");
     let submitter = match &view.submitters[..] {
         [] => "none".into(),
         jobs => format!("waits for room with {}", list(jobs)),
     };
+    let hands_back = guarantees.stop == Stop::HandsBack;
     let reports = matches!(game.step.name, "cancellation" | "dispatcher" | "dynamic");
     let workers = view.workers.iter().map(|(id, worker)| {
         let text = match worker {
@@ -103,11 +89,7 @@ fn lines(game: &Game, view: &View) -> Vec<(String, String)> {
         (true, "submitter", submitter),
         (true, "results", results),
         (reports, "reported", view.reports.join(", ")),
-        (
-            guarantees.stop == Stop::HandsBack,
-            "back",
-            list(&view.handed_back),
-        ),
+        (hands_back, "back", list(&view.handed_back)),
     ];
     let others = others.into_iter().filter(|(is_shown, ..)| *is_shown);
     let others = others.map(|(_, name, text)| (name.into(), text));

@@ -26,9 +26,7 @@ space the step's program plays, in real time; again stops
 q     quit
 A number that is also the start of another ends with Enter.";
 
-/// How long to wait for a key; then it is waited for again.
-const LONG: Duration = Duration::from_secs(3600);
-
+const HOUR: Duration = Duration::from_secs(3600);
 const HINT: &str = "number: job ends, s submit, t time, c stop, u back, space, ? help, q quit";
 
 /// Runs `play` on a screen of its own, and restores the terminal however that ends.
@@ -77,7 +75,7 @@ pub fn play(step: &Step, ascii: bool, quiz: bool) -> Result<(), Box<dyn Error>> 
         loop {
             table.draw()?;
             let next = table.next();
-            let wait = next.as_ref().map_or(LONG, |(wait, _)| *wait);
+            let wait = next.as_ref().map_or(HOUR, |(wait, _)| *wait);
             if !event::poll(wait)? {
                 table.clock += wait;
                 next.into_iter().for_each(|(_, word)| table.make(&word));

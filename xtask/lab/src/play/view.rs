@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::moves::UNSEEN;
+use super::moves::{Game, UNSEEN};
 use crate::guarantees::{Panic, Stop};
 use crate::pools::{Adapter, Event};
-use crate::script::{Outcome, Script};
-use crate::steps::Step;
+use crate::script::Outcome;
+
+type Log = Vec<(Duration, Event)>;
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +53,9 @@ pub struct View {
 
 impl View {
     /// Computes it from the log of a run up to `now`, when all jobs of the script have come.
-    pub fn new(
-        step: &Step,
-        script: &Script,
-        now: Duration,
-        mut log: Vec<(Duration, Event)>,
-        end: Result<Duration, String>,
-    ) -> Self {
-        let guarantees = &step.guarantees;
-        let is_threads = matches!(step.adapter, Adapter::Threads(_));
+    pub fn new(game: &Game, now: Duration, mut log: Log, end: Result<Duration, String>) -> Self {
+        let (script, guarantees) = (&game.script, &game.step.guarantees);
+        let is_threads = matches!(game.step.adapter, Adapter::Threads(_));
         let mut view = Self {
             at: now,
             arrived: script.jobs.len(),
@@ -104,11 +99,7 @@ impl View {
                 }
                 Event::Result { job, outcome } => {
                     view.results.push((job, outcome));
-                    let mut workers = view.workers.values_mut();
-                    let worker = workers.find(|worker| **worker == Worker::Unread(job));
-                    worker
-                        .into_iter()
-                        .for_each(|worker| *worker = Worker::Free(at));
+                    view.turn(|worker| worker == Worker::Unread(job), Worker::Free(at));
                 }
                 Event::HandedBack { job } => {
                     view.handed_back.push(job);
@@ -138,11 +129,8 @@ impl View {
             }
         }
         if view.stopped && (guarantees.stop == Stop::HandsBack || waiting.is_empty()) {
-            for worker in view.workers.values_mut() {
-                if let Worker::Free(_) = worker {
-                    *worker = Worker::Ended; // not every pool reports that
-                }
-            }
+            // Not every pool reports that.
+            view.turn(|worker| matches!(worker, Worker::Free(_)), Worker::Ended);
         }
         // An iterator is asked for the next job when the one before has its place.
         let asks = is_threads && guarantees.stop != Stop::Drains;
@@ -162,6 +150,14 @@ impl View {
         let later = later.filter(|at| *at < now + UNSEEN);
         view.next_due = later.into_iter().chain(tick).min();
         view
+    }
+
+    /// Changes what these workers do.
+    fn turn(&mut self, is: impl Fn(Worker) -> bool, next: Worker) {
+        let workers = self.workers.values_mut();
+        workers
+            .filter(|worker| is(**worker))
+            .for_each(|worker| *worker = next);
     }
 
     /// The jobs that wait, in order.

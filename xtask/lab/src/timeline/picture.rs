@@ -71,14 +71,12 @@ impl Picture {
     /// Computes the picture from what the pool did.
     pub fn new(step: &Step, run: &Run) -> Self {
         let program = &step.program;
-        let row = STEPS.iter().find(|row| row.name == step.name);
-        let idea = row.map_or("", |row| row.idea);
         let second = Duration::from_secs(1);
         let span = if run.end.is_zero() { second } else { run.end };
         let stop = run.log.iter().rfind(|(_, event)| *event == Event::Stop);
         let stop_name = program.timeout.map_or("stop", |_| "cancel");
         let mut picture = Self {
-            title: format!("{}: {idea}", step.name),
+            title: title(step),
             caption: caption(program),
             span,
             rows: rows(program, run),
@@ -163,6 +161,12 @@ impl Picture {
         let known = |(style, name, value): (_, _, Option<_>)| Some((style, name, value?));
         stats.into_iter().filter_map(known).collect()
     }
+}
+
+/// A step's name and idea.
+pub fn title(step: &Step) -> String {
+    let row = STEPS.iter().find(|row| row.name == step.name);
+    format!("{}: {}", step.name, row.map_or("", |row| row.idea))
 }
 
 /// The workers: the first ones exist from the start, others from their first job on.
@@ -329,7 +333,6 @@ fn shortest(program: &Program, jobs: usize) -> String {
 }
 
 /// `1 job`, `2 jobs`.
-/// A number of things.
 pub fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
