@@ -18,12 +18,18 @@ fn pool(workers: usize, capacity: usize) -> Pool {
     }
 }
 
+/// Each job ends when three more have been taken: the other worker's, one in the full queue, and one that waits for room.
 #[test]
 fn every_job_gives_one_result() {
     let mut results = with_deadline(|| {
-        let mut results = Vec::new();
+        let (taken, mut results) = (Counter::default(), Vec::new());
+        let jobs = (0..300).inspect(|_| taken.add_one());
+        let work = |_, job: usize| {
+            taken.wait_for((job + 4).min(300));
+            job
+        };
         pool(2, 1)
-            .run(0..300, |_, job| job, |job| results.push(job))
+            .run(jobs, work, |job| results.push(job))
             .expect("threads can be started");
         results
     });
