@@ -1,11 +1,12 @@
 //! What the pool promises, under a simulated clock: exact, repeatable and instant.
 
 use std::collections::BTreeSet;
-use std::iter::{self, from_fn};
+use std::fmt::Debug;
+use std::iter::{once, repeat_n};
 use std::panic::panic_any;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -64,12 +65,13 @@ impl Log {
         }
     }
 
+    fn facts(&self) -> MutexGuard<'_, Vec<(Duration, Fact)>> {
+        let facts = self.facts.lock();
+        facts.expect("nothing panics while it is locked")
+    }
+
     fn add(&self, fact: Fact) {
-        let mut facts = self
-            .facts
-            .lock()
-            .expect("nothing panics while it is locked");
-        facts.push((self.start.elapsed(), fact));
+        self.facts().push((self.start.elapsed(), fact));
     }
 
     fn observer(&self) -> impl FnMut(Event) + Send + use<> {
@@ -78,28 +80,20 @@ impl Log {
     }
 
     fn events(&self) -> Vec<Event> {
-        let facts = self
-            .facts
-            .lock()
-            .expect("nothing panics while it is locked");
         let event = |(_, fact): &(_, Fact)| match fact {
             Fact::Event(event) => Some(event.clone()),
             _ => None,
         };
-        facts.iter().filter_map(event).collect()
+        self.facts().iter().filter_map(event).collect()
     }
 
     /// The workers that have done jobs.
     fn workers(&self) -> BTreeSet<usize> {
-        let facts = self
-            .facts
-            .lock()
-            .expect("nothing panics while it is locked");
         let worker = |(_, fact): &(_, Fact)| match fact {
             Fact::Started { worker, .. } => Some(*worker),
             _ => None,
         };
-        facts.iter().filter_map(worker).collect()
+        self.facts().iter().filter_map(worker).collect()
     }
 
     /// The workers that have ended because they were retired, and the others that have ended.
@@ -118,12 +112,8 @@ impl Log {
     /// A line for each moment at which something happened. Which worker takes a job, or retires, is
     /// left open by the pool, as is the order of what happens at one moment. So lines do not say it.
     fn text(&self) -> String {
-        let facts = self
-            .facts
-            .lock()
-            .expect("nothing panics while it is locked");
         let mut lines = Vec::new();
-        for facts in facts.chunk_by(|a, b| a.0 == b.0) {
+        for facts in self.facts().chunk_by(|a, b| a.0 == b.0) {
             let (mut started, mut results) = (Vec::new(), Vec::new());
             let (mut words, mut panics) = (Vec::new(), Vec::new());
             let (mut retired, mut finished) = (0, 0);
@@ -138,29 +128,17 @@ impl Log {
                     Fact::Event(event) => words.push(event.to_string()),
                 }
             }
-            started.sort_unstable();
-            results.sort_unstable();
             panics.sort_unstable();
             words.append(&mut panics);
-            let lists = [("results of jobs", results), ("started jobs", started)];
-            words.extend(
-                lists
-                    .iter()
-                    .filter(|(_, jobs)| !jobs.is_empty())
-                    .map(|(what, jobs)| format!("{what} {jobs:?}")),
-            );
-            let counts = [(retired, "shut down"), (finished, "finished")];
-            words.extend(
-                counts
-                    .iter()
-                    .filter(|(count, _)| *count > 0)
-                    .map(|(count, what)| format!("{count} {what}")),
-            );
-            lines.push(format!(
-                "{:>6.3}  {}",
-                facts[0].0.as_secs_f64(),
-                words.join("; ")
-            ));
+            for (what, mut jobs) in [("results of jobs", results), ("started jobs", started)] {
+                jobs.sort_unstable();
+                words.extend((!jobs.is_empty()).then(|| format!("{what} {jobs:?}")));
+            }
+            for (count, what) in [(retired, "shut down"), (finished, "finished")] {
+                words.extend((count > 0).then(|| format!("{count} {what}")));
+            }
+            let (time, words) = (facts[0].0.as_secs_f64(), words.join("; "));
+            lines.push(format!("{time:>6.3}  {words}"));
         }
         lines.join("\n")
     }
@@ -220,11 +198,16 @@ fn sleepers(pool: Pool) -> (RunningPool<Duration>, Receiver<Duration>) {
     pool.start(work, |_| {})
 }
 
+/// Submits jobs, waiting for room.
+async fn submit<J: Debug>(pool: &RunningPool<J>, jobs: impl IntoIterator<Item = J>) {
+    for job in jobs {
+        pool.submit(job).await.expect("results may be read");
+    }
+}
+
 /// Submits jobs that each sleep for a second.
 async fn submit_seconds(pool: &RunningPool<Duration>, jobs: usize) {
-    for _ in 0..jobs {
-        pool.submit(SECOND).await.expect("results may be read");
-    }
+    submit(pool, repeat_n(SECOND, jobs)).await;
 }
 
 /// Reads the results to their end.
@@ -295,19 +278,13 @@ async fn as_many_workers_that_are_to_retire_stay_as_are_wanted() {
         }
     };
     let (pool, results) = configure(1, 41, 100).start(work, log.observer());
-    let submit = async |jobs| {
-        for _ in 0..jobs {
-            pool.submit(()).await.expect("results may be read");
-        }
-    };
-
-    submit(82).await;
+    submit(&pool, repeat_n((), 82)).await;
     sleep(SECOND * 3 / 2).await; // 40 workers more
     gate.add_permits(41);
     sleep(SECOND * 7).await; // the queue is empty, and half of the workers are to retire, again and again
     assert_eq!(log.ended(), [vec![], vec![]], "all are busy");
 
-    submit(6).await;
+    submit(&pool, repeat_n((), 6)).await;
     sleep(SECOND).await;
     let up = |count, queue| Event::ScalingUp { count, queue };
     let downs = [20, 10, 5, 3, 1, 1].map(|count| Event::ScalingDown { count });
@@ -394,12 +371,7 @@ async fn the_scaler_acts_beside_a_worker_that_never_waits() {
     let log = Log::new();
     let work = |_, ()| async { compute() };
     let (pool, results) = pool.start(work, log.observer());
-    let submit_all = async {
-        for _ in 0..8192 {
-            pool.submit(()).await.expect("results may be read");
-        }
-    };
-    unconstrained(submit_all).await; // all of them before the worker takes the first
+    unconstrained(submit(&pool, repeat_n((), 8192))).await; // all of them before the worker takes the first
     with_deadline(pool.stop()).await;
     assert_eq!(results.len(), 8192);
     let events = log.events();
@@ -458,52 +430,13 @@ async fn a_submit_that_is_dropped_while_it_waits_loses_its_job_and_a_pinned_one_
 }
 
 #[tokio::test(start_paused = true)]
-async fn workers_stay_between_the_minimum_and_the_maximum() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let work = {
-        let (now, most) = (now.clone(), most.clone());
-        move |_, duration| {
-            most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
-            let now = now.clone();
-            async move {
-                sleep(duration).await;
-                now.fetch_sub(1, Relaxed);
-            }
-        }
-    };
-    let (pool, results) = configure(3, 7, 100).start(work, |_| {});
-    with_deadline(async {
-        for _ in 0..60 {
-            pool.submit(5 * SECOND).await.expect("results may be read");
-        }
-        sleep(60 * SECOND).await;
-        assert_eq!(most.swap(0, Relaxed), 7, "the queue is long");
-
-        sleep(60 * SECOND + SECOND / 4).await; // the scaler looks at whole seconds
-        for _ in 0..10 {
-            pool.submit(SECOND / 2).await.expect("results may be read");
-        }
-        sleep(SECOND / 8).await;
-        assert_eq!(most.load(Relaxed), 3, "the pool was idle for long");
-        pool.stop().await;
-    })
-    .await;
-    assert_eq!(results.len(), 70);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_maximum_below_the_minimum_counts_as_the_minimum() {
     for (min, max) in [(3, 3), (3, 2), (3, 1)] {
         let bursts = [(vec![SECOND; 50], 30 * SECOND)];
         let log = play(configure(min, max, 100), &bursts).await;
-        let mut finished = Vec::new();
-        for event in log.events() {
-            match event {
-                Event::Finished { worker } => finished.push(worker),
-                event => panic!("{event}"),
-            }
-        }
+        let [_, mut finished] = log.ended();
         finished.sort_unstable();
+        assert_eq!(log.events().len(), 3, "nothing else happens");
         assert_eq!(finished, [1, 2, 3]);
     }
 }
@@ -539,9 +472,7 @@ async fn after_a_pause_the_scaler_does_not_make_up_for_looks_that_it_missed() {
     let log = Log::new();
     let work = |_, duration| sleep(duration);
     let (pool, results) = configure(1, 8, 100).start(work, log.observer());
-    for _ in 0..100 {
-        pool.submit(SECOND / 10).await.expect("results may be read");
-    }
+    submit(&pool, repeat_n(SECOND / 10, 100)).await;
     sleep(SECOND * 29 / 10).await;
     advance(HOUR).await;
     yield_now().await;
@@ -582,9 +513,7 @@ async fn a_panic_in_the_observer_loses_only_the_event() {
     };
     let (pool, results) = configure(1, 5, 100).start(work, observe);
     with_deadline(async {
-        for job in 0..100 {
-            pool.submit(job).await.expect("results may be read");
-        }
+        submit(&pool, 0..100).await;
         pool.stop().await;
     })
     .await;
@@ -596,24 +525,6 @@ async fn a_panic_in_the_observer_loses_only_the_event() {
     A job panicked: no message
     Worker 3 finished (no more jobs)
     ");
-}
-
-/// Accepted jobs that wait in the queue are done, whatever becomes of those before them.
-#[tokio::test(start_paused = true)]
-async fn a_panic_before_work_has_made_its_future_loses_no_other_job() {
-    let work = |_, job| {
-        assert!(job % 10 != 3, "job {job}");
-        async move { job }
-    };
-    let (pool, results) = configure(2, 2, 100).start(work, |_| {});
-    for job in 0..100 {
-        pool.submit(job).await.expect("results may be read");
-    }
-    with_deadline(pool.stop()).await;
-    let mut done = Vec::from_iter(from_fn(|| results.try_recv().ok()));
-    done.sort_unstable();
-    let others = (0..100).filter(|job| job % 10 != 3);
-    assert_eq!(done, Vec::from_iter(others));
 }
 
 #[tokio::test(start_paused = true)]
@@ -657,10 +568,8 @@ async fn results_that_are_not_read_hold_up_workers_then_submitters_and_the_stop(
 #[tokio::test(start_paused = true)]
 async fn when_the_results_are_dropped_the_pool_ends() {
     let (pool, results) = sleepers(configure(1, 10, 100));
-    for seconds in [10, 20, 30, 40, 50, 1, 1, 1, 1, 1, 1] {
-        let job = SECOND * seconds;
-        pool.submit(job).await.expect("results may be read");
-    }
+    let seconds = [10, 20, 30, 40, 50, 1, 1, 1, 1, 1, 1];
+    submit(&pool, seconds.map(|seconds| SECOND * seconds)).await;
     let begin = Instant::now();
     sleep(9 * SECOND).await;
     drop(results);
@@ -683,10 +592,8 @@ async fn when_the_results_are_dropped_the_jobs_in_the_queue_are_dropped() {
         }
     };
     let (pool, results) = configure(2, 10, 100).start(work, |_| {});
-    for duration in iter::once(SECOND / 2).chain(iter::repeat_n(20 * SECOND, 50)) {
-        let submitted = pool.submit((duration, job.clone())).await;
-        submitted.expect("results may be read");
-    }
+    let durations = once(SECOND / 2).chain(repeat_n(20 * SECOND, 50));
+    submit(&pool, durations.map(|duration| (duration, job.clone()))).await;
     drop(results);
     sleep(SECOND).await;
     assert_eq!(started.load(Relaxed), 2);
