@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -33,11 +33,6 @@ fn wait_until(submitter: &Submitter, state: &str) {
 struct Log(Sender<String>);
 
 impl Log {
-    fn new() -> (Self, Receiver<String>) {
-        let (log, lines) = channel();
-        (Self(log), lines)
-    }
-
     fn say(&self, line: impl ToString) {
         _ = self.0.send(line.to_string()); // an error: the test has read enough
     }
@@ -56,8 +51,14 @@ impl Log {
     }
 }
 
-fn joined(lines: Receiver<String>) -> String {
-    Vec::from_iter(lines).join("\n")
+/// All lines that are written in a test, by its tasks and observers, too.
+#[track_caller]
+fn transcript(test: impl FnOnce(&Log) + Send + 'static) -> Vec<String> {
+    with_deadline(|| {
+        let (log, lines) = channel();
+        test(&Log(log));
+        Vec::from_iter(lines)
+    })
 }
 
 /// A task that says which worker runs it, and ends when the test opens its gate.
@@ -159,8 +160,7 @@ fn submitters_that_wait_go_on_in_their_order_one_for_each_place() {
 /// The first task in the queue waits for what its submitter does next.
 #[test]
 fn a_submitter_goes_on_as_soon_as_the_queue_has_one_place() {
-    with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let (pool, gates) = busy(4);
         let (went_on, wait) = channel();
         pool.submit(Box::new(move || Ok(wait.recv()?)));
@@ -173,16 +173,14 @@ fn a_submitter_goes_on_as_soon_as_the_queue_has_one_place() {
         });
         gates.open(1);
         pool.stop();
-        drop(log);
-        assert_eq!(joined(lines), "2\n3\n4\n5");
     });
+    assert_eq!(lines, ["2", "3", "4", "5"]);
 }
 
 #[test]
 fn the_task_of_a_submitter_that_waits_runs_even_if_the_pool_is_stopped() {
-    with_deadline(|| {
-        let (log, lines) = Log::new();
-        let (pool, gates) = full(&log);
+    let lines = transcript(|log| {
+        let (pool, gates) = full(log);
         let submitter = pool.submitter();
         let (outcome, submitted) = channel();
         submit_and_wait(&submitter, log.task("third"), 1, move |submitted| {
@@ -196,16 +194,14 @@ fn the_task_of_a_submitter_that_waits_runs_even_if_the_pool_is_stopped() {
         gates.open(1);
         assert!(matches!(submitted.recv(), Ok(Ok(()))));
         stop.join().expect("stopping does not panic");
-        drop(log);
-        assert_eq!(joined(lines), "second\nthird");
     });
+    assert_eq!(lines, ["second", "third"]);
 }
 
 #[test]
 fn a_full_queue_gives_the_task_back() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
-        let (pool, gates) = full(&log);
+    let lines = transcript(|log| {
+        let (pool, gates) = full(log);
         let submitter = pool.submitter();
 
         let third = submitter.try_submit(log.task("third, by the test"));
@@ -220,10 +216,8 @@ fn a_full_queue_gives_the_task_back() {
             .try_submit(log.task("fourth"))
             .expect("the queue has room");
         pool.stop();
-        drop(log);
-        joined(lines)
     });
-    insta::assert_snapshot!(transcript, @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     third, by the test
     second
     fourth
@@ -232,9 +226,8 @@ fn a_full_queue_gives_the_task_back() {
 
 #[test]
 fn a_pool_that_is_dropped_while_its_queue_is_full_runs_the_queue() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
-        let (pool, gates) = full(&log);
+    let lines = transcript(|log| {
+        let (pool, gates) = full(log);
         let submitter = pool.submitter();
 
         let dropping = thread::spawn(move || drop(pool));
@@ -247,17 +240,14 @@ fn a_pool_that_is_dropped_while_its_queue_is_full_runs_the_queue() {
         assert!(!dropping.is_finished(), "its tasks have not run yet");
         gates.open(1);
         dropping.join().expect("dropping a pool does not panic");
-        drop(log);
-        joined(lines)
     });
-    assert_eq!(transcript, "second");
+    assert_eq!(lines, ["second"]);
 }
 
 #[test]
 fn a_stopped_pool_gives_the_task_back() {
     for end in [RunningPool::stop, drop] {
-        let transcript = with_deadline(move || {
-            let (log, lines) = Log::new();
+        let lines = transcript(move |log| {
             let pool = start(2, 1, |_| {});
             let submitter = pool.submitter();
             submitter
@@ -276,11 +266,9 @@ fn a_stopped_pool_gives_the_task_back() {
                 };
                 task().expect("it does not fail");
             }
-            drop(log);
-            joined(lines)
         });
         insta::allow_duplicates! {
-            insta::assert_snapshot!(transcript, @r"
+            insta::assert_snapshot!(lines.join("\n"), @r"
             before
             the pool has stopped
             after
@@ -342,8 +330,7 @@ fn no_task_is_lost_when_submitting_races_with_stopping() {
 
 #[test]
 fn a_task_may_submit_tasks() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let pool = start(1, 1, |_| {});
         let (submitter, inner) = (pool.submitter(), log.task("inner"));
         let (submitted, wait) = channel();
@@ -353,16 +340,13 @@ fn a_task_may_submit_tasks() {
         }));
         wait.recv().expect("the task submits it");
         pool.stop();
-        drop(log);
-        joined(lines)
     });
-    assert_eq!(transcript, "inner");
+    assert_eq!(lines, ["inner"]);
 }
 
 /// Gives a pool to its own first task, which ends it while five more are in the queue.
 fn ended_by_a_task(workers: usize, end: fn(RunningPool)) -> Vec<String> {
-    with_deadline(move || {
-        let (log, lines) = Log::new();
+    transcript(move |log| {
         let pool = start(workers, 10, log.observer());
         let submitter = pool.submitter();
         let (hand_over, pools) = channel();
@@ -376,8 +360,6 @@ fn ended_by_a_task(workers: usize, end: fn(RunningPool)) -> Vec<String> {
             pool.submit(log.task(format_args!("task {id}")));
         }
         hand_over.send(pool).expect("the first task waits for it");
-        drop(log); // only the pool's threads and tasks have it now
-        Vec::from_iter(lines)
     })
 }
 
@@ -428,9 +410,8 @@ fn a_task_may_stop_its_own_pool_of_many_workers() {
 /// Only a pool's own task cannot wait until that pool has ended.
 #[test]
 fn a_task_that_stops_another_pool_waits_for_it() {
-    with_deadline(|| {
-        let (log, lines) = Log::new();
-        let (pool, gates) = full(&log);
+    let lines = transcript(|log| {
+        let (pool, gates) = full(log);
         let (submitter, stopped) = (pool.submitter(), log.task("stopped"));
         let other = start(1, 1, |_| {});
         other.submit(Box::new(|| {
@@ -441,9 +422,8 @@ fn a_task_that_stops_another_pool_waits_for_it() {
         let_others_run();
         gates.open(1);
         other.stop();
-        drop(log);
-        assert_eq!(joined(lines), "second\nstopped");
     });
+    assert_eq!(lines, ["second", "stopped"]);
 }
 
 /// Counts the workers that have ended, each some time after its last event.
@@ -461,8 +441,7 @@ fn slow_to_end() -> (impl Fn(Event) + Clone + Send + 'static, Arc<AtomicUsize>) 
 
 #[test]
 fn a_panic_of_its_owner_stops_the_pool_and_waits_for_its_threads() {
-    with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let (observe, ended) = slow_to_end();
         let owner = AssertUnwindSafe(|| {
             let pool = start(3, 1, observe);
@@ -471,9 +450,8 @@ fn a_panic_of_its_owner_stops_the_pool_and_waits_for_its_threads() {
         });
         panic::catch_unwind(owner).expect_err("the owner panics");
         assert_eq!(ended.load(Relaxed), 3);
-        drop(log);
-        assert_eq!(joined(lines), "first");
     });
+    assert_eq!(lines, ["first"]);
 }
 
 /// Here `observe` fails instead of the system.
@@ -504,8 +482,7 @@ fn a_start_that_fails_half_way_waits_for_the_threads_that_it_has_started() {
 
 #[test]
 fn an_error_of_a_task_is_reported_after_the_task_and_before_the_next() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let pool = start(1, 2, log.observer());
         for id in 1..=4 {
             let log = log.clone();
@@ -519,10 +496,8 @@ fn an_error_of_a_task_is_reported_after_the_task_and_before_the_next() {
         }
         pool.stop();
         log.say("stopped");
-        drop(log);
-        joined(lines)
     });
-    insta::assert_snapshot!(transcript, @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     Worker 1 processing task
     task 1
     Worker 1 processing task
@@ -539,8 +514,7 @@ fn an_error_of_a_task_is_reported_after_the_task_and_before_the_next() {
 
 #[test]
 fn a_panic_in_a_task_is_reported_and_its_worker_goes_on() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let pool = start(1, 1, log.observer());
         let panics: [fn(); 3] = [
             || panic!("text"),
@@ -555,10 +529,8 @@ fn a_panic_in_a_task_is_reported_and_its_worker_goes_on() {
         }
         pool.submit(log.task("no panic"));
         pool.stop();
-        drop(log);
-        joined(lines)
     });
-    insta::assert_snapshot!(transcript, @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     Worker 1 processing task
     Worker 1 task error: panicked: text
     Worker 1 processing task
@@ -573,8 +545,7 @@ fn a_panic_in_a_task_is_reported_and_its_worker_goes_on() {
 
 #[test]
 fn a_panic_in_the_observer_loses_only_the_event() {
-    let transcript = with_deadline(|| {
-        let (log, lines) = Log::new();
+    let lines = transcript(|log| {
         let observer = log.observer();
         let pool = start(1, 1, move |event| match event {
             Event::Processing { .. } => panic!("the observer"),
@@ -585,10 +556,8 @@ fn a_panic_in_the_observer_loses_only_the_event() {
         pool.submit(Box::new(|| Err("second".into())));
         pool.submit(log.task("third"));
         pool.stop();
-        drop(log);
-        joined(lines)
     });
-    insta::assert_snapshot!(transcript, @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     first
     third
     Worker 1 stopping
@@ -612,9 +581,8 @@ fn the_largest_capacity_takes_no_memory_in_advance() {
 /// Each reports at the start of its task, and goes on when the other one has reported, too.
 #[test]
 fn workers_report_on_their_own_threads_at_the_same_time() {
-    let reports = with_deadline(|| {
+    let mut reports = transcript(|log| {
         let both = Arc::new(Barrier::new(2));
-        let (log, lines) = Log::new();
         let observer = log.clone();
         let pool = start(2, 1, move |event| {
             if let Event::Processing { worker } = event {
@@ -626,11 +594,8 @@ fn workers_report_on_their_own_threads_at_the_same_time() {
         pool.submit(Box::new(|| Ok(())));
         pool.submit(Box::new(|| Ok(())));
         pool.stop();
-        drop(log);
-        let mut reports = Vec::from_iter(lines);
-        reports.sort();
-        reports
     });
+    reports.sort();
     assert_eq!(
         reports,
         [r#"1 on Some("worker 1")"#, r#"2 on Some("worker 2")"#]
@@ -670,14 +635,18 @@ fn resident_mib() -> Option<usize> {
 
 #[test]
 fn a_refusal_says_why() {
-    let full = Refused::Full(Box::new(|| Ok(())));
-    assert_eq!(
-        (format!("{full:?}"), full.to_string()),
-        ("Full(..)".into(), "the queue is full".into())
-    );
-    let stopped = Refused::Stopped(Box::new(|| Ok(())));
-    assert_eq!(
-        (format!("{stopped:?}"), stopped.to_string()),
-        ("Stopped(..)".into(), "the pool has stopped".into())
-    );
+    for (refused, debug, text) in [
+        (
+            Refused::Full as fn(Task) -> _,
+            "Full(..)",
+            "the queue is full",
+        ),
+        (Refused::Stopped, "Stopped(..)", "the pool has stopped"),
+    ] {
+        let refused = refused(Box::new(|| Ok(())));
+        assert_eq!(
+            format!("{refused:?}: {refused}"),
+            format!("{debug}: {text}")
+        );
+    }
 }
