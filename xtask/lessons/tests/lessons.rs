@@ -11,7 +11,7 @@ use lessons::page::{Page, attributes, resolve};
 use lessons::workspace::words;
 use lessons::{answers, links, pages};
 use tempfile::TempDir;
-use xtask::steps::STEPS;
+use xtask::steps::{STEPS, Step};
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -35,11 +35,8 @@ fn none(problems: impl IntoIterator<Item = String>) {
 
 #[test]
 fn everything_that_pages_refer_to_is_there() {
-    none(
-        all_pages()
-            .iter()
-            .flat_map(|page| links::problems(root(), page)),
-    );
+    let pages = all_pages();
+    none(pages.iter().flat_map(|page| links::problems(root(), page)));
 }
 
 #[test]
@@ -66,15 +63,11 @@ fn every_step_is_in_the_map_and_in_the_workspace() {
     let map = read("README.md");
     let rows = map.lines().filter(|line| line.starts_with('|'));
     let rows = rows.filter_map(|row| {
-        STEPS
-            .iter()
-            .find(|step| row.contains(&format!("]({})", step.name)) && row.contains(step.section))
+        let is_linked = |step: &Step| row.contains(&format!("]({})", step.name));
+        let mut steps = STEPS.iter();
+        steps.find(|step| is_linked(step) && row.contains(step.section))
     });
-    assert_eq!(
-        Vec::from_iter(rows),
-        Vec::from_iter(&STEPS),
-        "the rows of the map"
-    );
+    assert!(rows.eq(&STEPS), "the rows of the map");
 
     let steps = members().into_iter();
     let steps = steps.filter(|member| !member.starts_with("xtask"));
@@ -170,24 +163,18 @@ fn links_in_the_book_lead_to_files_of_the_book() {
     let order = [&["(xtask/book/go-to-rust.md)".to_owned()], &steps[..]].concat();
     let places = Vec::from_iter(order.iter().map(|page| summary.find(page)));
     assert!(places.is_sorted() && places[0].is_some(), "{summary}");
-    assert!(
-        summary.trim_end().ends_with("(xtask/book/teaching.md)"),
-        "{summary}"
-    );
+    let last = summary.lines().last().expect("it has lines");
+    assert!(last.ends_with("(xtask/book/teaching.md)"), "{summary}");
 }
 
 #[test]
 fn without_mdbook_the_message_says_how_to_get_it() {
     let folder = out_of_date();
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_lessons"));
-    xtask
-        .arg("book")
+    let mut lessons = lessons(folder.path(), &["book"]);
+    lessons
         .env("CARGO", env!("CARGO"))
         .env("PATH", folder.path());
-    let output = xtask
-        .current_dir(folder.path())
-        .output()
-        .expect("the program can be started");
+    let output = lessons.output().expect("the program can be started");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("cargo install --locked mdbook "), "{error}");
@@ -196,29 +183,32 @@ fn without_mdbook_the_message_says_how_to_get_it() {
 /// A workspace that has all pages, and on the root's a command whose output is not what it says.
 fn out_of_date() -> TempDir {
     let folder = tempfile::tempdir().expect("there is room");
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("there is room");
-        fs::write(path, text).expect("there is room");
-    };
+    let write = |path: &str, text: &str| write(folder.path(), path, text);
     write("Cargo.toml", "[workspace]\n");
-    for page in STEPS
-        .map(|step| step.name)
-        .iter()
-        .chain(&["xtask", "xtask/lab"])
-    {
-        write(&format!("{page}/README.md"), "# A page\n");
+    for step in STEPS.map(|step| step.name) {
+        write(&format!("{step}/README.md"), "# A page\n");
     }
-    write(
-        "README.md",
-        "# Front\n\n1. Look:\n\n   ```console\n   $ ls basic\n   gone.md\n   ```\n",
-    );
+    write("xtask/README.md", "# A page\n");
+    write("xtask/lab/README.md", "# A page\n");
+    let block = "   ```console\n   $ ls basic\n   gone.md\n   ```\n";
+    write("README.md", &format!("# Front\n\n1. Look:\n\n{block}"));
     folder
 }
 
-fn xtask(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_lessons"));
-    let output = xtask.args(arguments).current_dir(folder).output();
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("there is room");
+    fs::write(path, text).expect("there is room");
+}
+
+fn lessons(folder: &Path, arguments: &[&str]) -> Command {
+    let mut lessons = Command::new(env!("CARGO_BIN_EXE_lessons"));
+    lessons.args(arguments).current_dir(folder);
+    lessons
+}
+
+fn ends(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = lessons(folder, arguments).output();
     let output = output.expect("the program can be started");
     let error = String::from_utf8(output.stderr).expect("programs print text");
     (output.status.code(), error)
@@ -230,16 +220,16 @@ fn output_that_has_changed_is_shown_as_a_difference_or_updated() {
     let page = || fs::read_to_string(folder.path().join("README.md")).expect("it is there");
     let old = page();
 
-    let (code, error) = xtask(folder.path(), &["lessons", "--check"]);
+    let (code, error) = ends(folder.path(), &["lessons", "--check"]);
     assert_eq!(code, Some(1));
     assert!(error.contains("\n-   gone.md\n+   README.md\n"), "{error}");
     assert_eq!(page(), old, "a check changes nothing");
 
-    let (code, error) = xtask(folder.path(), &["lessons", "README.md"]);
+    let (code, error) = ends(folder.path(), &["lessons", "README.md"]);
     assert_eq!(code, Some(0), "{error}");
     assert_eq!(page(), old.replace("gone.md", "README.md"));
 
-    let (code, error) = xtask(folder.path(), &["lessons", "--check"]);
+    let (code, error) = ends(folder.path(), &["lessons", "--check"]);
     assert_eq!(code, Some(0), "{error}");
 }
 
@@ -247,43 +237,40 @@ fn output_that_has_changed_is_shown_as_a_difference_or_updated() {
 #[test]
 fn pages_change_nothing_but_themselves() {
     let folder = out_of_date();
-    let (lib, outside) = (
-        folder.path().join("basic/src/lib.rs"),
-        folder.path().join("victim"),
-    );
-    fs::create_dir_all(folder.path().join("basic/src")).expect("there is room");
-    fs::write(&lib, "old\n").expect("there is room");
-    fs::write(&outside, "old\n").expect("there is room");
+    let files = ["basic/src/lib.rs", "victim"];
+    files
+        .iter()
+        .for_each(|file| write(folder.path(), file, "old\n"));
+    let edit = "-old\n+new\n```\n";
+    let in_step = format!("+++ b/basic/src/lib.rs\n{edit}");
     for (block, problem) in [
         (
             "```console\n$ cargo xtask exercise basic\n```\n",
             "only `cargo run -p STEP`",
         ),
         (
-            "```diff hangs\n+++ b/basic/../victim\n-old\n+new\n```\n",
+            &format!("```diff hangs\n+++ b/basic/../victim\n{edit}"),
             "is no plain path",
         ),
         (
-            "```diff hangs\n$ cargo run --config x\n+++ b/basic/src/lib.rs\n-old\n+new\n```\n",
+            &format!("```diff hangs\n$ cargo run --config x\n{in_step}"),
             "only `cargo run -p STEP`",
         ),
     ] {
-        fs::write(
-            folder.path().join("README.md"),
-            format!("# Front\n\n{block}"),
-        )
-        .expect("there is room");
-        let (code, error) = xtask(folder.path(), &["lessons", "--check", "README.md"]);
+        let page = format!("# Front\n\n{block}");
+        write(folder.path(), "README.md", &page);
+        let (code, error) = ends(folder.path(), &["lessons", "--check", "README.md"]);
         assert!(code == Some(1) && error.contains(problem), "{block}{error}");
-        for file in [&lib, &outside] {
-            assert_eq!(fs::read_to_string(file).expect("it is there"), "old\n");
+        for file in files {
+            let text = fs::read_to_string(folder.path().join(file));
+            assert_eq!(text.ok().as_deref(), Some("old\n"));
         }
     }
 }
 
 #[test]
 fn a_page_that_is_not_there_is_refused_by_name() {
-    let (code, error) = xtask(out_of_date().path(), &["lessons", "gone"]);
+    let (code, error) = ends(out_of_date().path(), &["lessons", "gone"]);
     assert_eq!(code, Some(1));
     assert!(error.contains("`gone`"), "{error}");
 }
