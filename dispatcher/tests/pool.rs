@@ -279,55 +279,6 @@ fn a_stopped_pool_gives_the_task_back() {
     }
 }
 
-/// Submitters that never pause, as the pool stops: what is accepted runs, the rest comes back.
-#[test]
-fn no_task_is_lost_when_submitting_races_with_stopping() {
-    for round in 0..100 {
-        with_deadline(move || {
-            let (workers, capacity) = (1 + round % 3, 1 + round % 4);
-            let ran = Arc::new(AtomicUsize::new(0));
-            let pool = start(workers, capacity, |_| {});
-            let (accepted, accepts) = channel();
-
-            let submitters = Vec::from_iter((0..4).map(|_| {
-                let (submitter, ran) = (pool.submitter(), ran.clone());
-                let accepted = accepted.clone();
-                thread::spawn(move || {
-                    loop {
-                        let ran = ran.clone();
-                        let task: Task = Box::new(move || {
-                            ran.fetch_add(1, Relaxed);
-                            Ok(())
-                        });
-                        let outcome = match round % 10 {
-                            0 => submitter.try_submit(task),
-                            _ => submitter.submit(task),
-                        };
-                        match outcome {
-                            Ok(()) => accepted.send(()).expect("the test listens"),
-                            Err(Refused::Full(_)) => {}
-                            Err(Refused::Stopped(_)) => return,
-                        }
-                    }
-                })
-            }));
-            drop(accepted);
-            for _ in 0..round % 7 {
-                accepts.recv().expect("tasks are accepted");
-            }
-            pool.stop();
-            let ran_at_stop = ran.load(Relaxed);
-
-            for submitter in submitters {
-                submitter.join().expect("the pool does not make it panic");
-            }
-            let accepted = round % 7 + accepts.iter().count();
-            assert_eq!(ran.load(Relaxed), accepted, "run and accepted");
-            assert_eq!(ran_at_stop, accepted, "run before stop returned");
-        });
-    }
-}
-
 #[test]
 fn a_task_may_submit_tasks() {
     let lines = transcript(|log| {
