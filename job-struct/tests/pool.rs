@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Barrier, Mutex};
 use std::{fs, thread};
@@ -9,7 +10,7 @@ use std::{fs, thread};
 use crossbeam::channel::unbounded;
 use job_struct::{Job, JobHandle, Pool};
 use oneshot::RecvError as Lost;
-use testing::{let_others_run, not_zero, panic_of, with_deadline};
+use testing::{not_zero, panic_of, with_deadline};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
     Pool {
@@ -108,34 +109,40 @@ fn wait_waits_as_long_as_the_job_takes() {
     }
 }
 
+/// What `wait` returns if `then` comes when its thread sleeps: whether it slept, whether it had ended before, and the result.
+fn while_a_thread_waits(
+    then: fn(Job<usize, usize>),
+) -> (bool, bool, thread::Result<Result<usize, Lost>>) {
+    with_deadline(move || {
+        let (job, handle) = Job::new(21);
+        let (tell, thread) = unbounded();
+        let waits = thread::spawn(move || {
+            let link = fs::read_link("/proc/thread-self"); // Linux tells
+            tell.send(link.unwrap_or_default()).expect("it is read");
+            handle.wait()
+        });
+        let thread = Path::new("/proc").join(thread.recv().expect("it is sent"));
+        let is_asleep = || {
+            let status = fs::read_to_string(thread.join("status"));
+            status.is_ok_and(|status| status.contains("State:\tS"))
+        };
+        let has_slept = (0..2000).any(|_| {
+            thread::yield_now();
+            waits.is_finished() || is_asleep()
+        });
+        let has_ended = waits.is_finished();
+        then(job);
+        (has_slept, has_ended, waits.join())
+    })
+}
+
 /// The thread that waits comes to sleep, and not to an end, before its job is done.
 #[cfg(target_os = "linux")]
 #[test]
 fn wait_sleeps_until_the_result_comes() {
-    let (has_slept, has_ended, result) = with_deadline(|| {
-        let (job, handle) = Job::new(21);
-        let (tell, thread) = unbounded();
-        thread::scope(|scope| {
-            let waits = scope.spawn(move || {
-                let link = fs::read_link("/proc/thread-self");
-                tell.send(link.expect("Linux tells")).expect("it is read");
-                handle.wait()
-            });
-            let thread = thread.recv().expect("it is sent");
-            let is_asleep = || {
-                let status = std::path::Path::new("/proc").join(&thread).join("status");
-                let status = fs::read_to_string(status);
-                status.is_ok_and(|status| status.contains("State:\tS"))
-            };
-            let has_slept = (0..2000).any(|_| {
-                thread::yield_now();
-                waits.is_finished() || is_asleep()
-            });
-            let has_ended = waits.is_finished();
-            job.complete(|number| number * 2);
-            (has_slept, has_ended, waits.join().expect("no panic"))
-        })
-    });
+    let (has_slept, has_ended, result) =
+        while_a_thread_waits(|job| job.complete(|number| number * 2));
+    let result = result.expect("`wait` does not panic");
     assert!(has_slept, "`wait` asks again and again");
     assert!(
         !has_ended,
@@ -185,19 +192,10 @@ fn a_job_that_is_dropped_is_lost() {
     assert_eq!(results, [Err(Lost); 4]);
 }
 
-/// Another thread may be waiting when the job is dropped.
 #[test]
 fn a_job_that_is_lost_wakes_the_thread_that_waits_for_it() {
-    let result = with_deadline(|| {
-        let (job, handle) = Job::<_, usize>::new(0);
-        thread::scope(|scope| {
-            let waits = scope.spawn(|| handle.wait());
-            let_others_run(); // an invitation to wait first
-            drop(job);
-            waits.join().expect("no panic")
-        })
-    });
-    assert_eq!(result, Err(Lost));
+    let (_, _, result) = while_a_thread_waits(drop);
+    assert_eq!(result.expect("`wait` does not panic"), Err(Lost));
 }
 
 /// An `Rc` cannot be sent to another thread.
