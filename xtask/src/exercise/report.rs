@@ -103,6 +103,12 @@ fn obey(check: &Check, line: &str) -> Result {
     let Check { root, step, .. } = check;
     match line {
         "h" => super::hint(root, step, None),
+        "n" if !Sources::read(root, step)?
+            .note("progress")
+            .ends_with("solved") =>
+        {
+            Err("this part is not solved yet".into())
+        }
         "n" => super::start(root, step, None, false, false),
         "l" => {
             super::list();
