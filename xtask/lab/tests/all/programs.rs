@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -97,47 +97,31 @@ fn the_same_flag_is_the_same_everywhere() {
     }
 }
 
+/// Values that the flag does not take, besides those that no flag takes.
+fn wrong(flag: &str) -> &'static [&'static str] {
+    match flag {
+        "--workers" | "--min-workers" | "--max-workers" => &["0", "1001", "-1", "1.5", "three"],
+        "--jobs" | "--bursts" | "--fail" | "--panic" => &["18446744073709551616", "-1", "1.5", "x"],
+        "--seed" => &["18446744073709551616", "-1", "x"],
+        "--burst" => &["4294967296", "0", "-1", "some"],
+        "--load" => &["heavy"],
+        _ => &["0", "-1", "-0", "nan", "inf", "fast"],
+    }
+}
+
 #[test]
 fn what_a_flag_does_not_take_is_refused_by_name() {
-    let wrong: &[(&str, &[&str])] = &[
-        ("--workers", &["0", "1001", "-1", "1.5", "three", ""]),
-        ("--min-workers", &["0", "1001", "-1", "1.5", "three", ""]),
-        ("--max-workers", &["0", "1001", "-1", "1.5", "three", ""]),
-        ("--jobs", &["18446744073709551616", "-1", "1.5", "five", ""]),
-        (
-            "--bursts",
-            &["18446744073709551616", "-1", "1.5", "five", ""],
-        ),
-        ("--speed", &["0", "-1", "-0", "nan", "inf", "fast", ""]),
-        ("--pause", &["0", "-1", "nan", "inf", "long", ""]),
-        ("--timeout", &["0", "-1", "nan", "inf", "soon", ""]),
-        ("--rate", &["0", "-1", "nan", "inf", "fast", ""]),
-        ("--burst", &["0", "4294967296", "-1", "some", ""]),
-        ("--load", &["heavy", ""]),
-        ("--fail", &["18446744073709551616", "-1", "1.5", "some", ""]),
-        (
-            "--panic",
-            &["18446744073709551616", "-1", "1.5", "some", ""],
-        ),
-        ("--seed", &["-1", "18446744073709551616", "x", ""]),
-    ];
     for step in &STEPS {
         for flag in flags(step).into_keys() {
             let flag = flag.split(' ').next().expect("a flag has a name");
-            let (_, values) = wrong
-                .iter()
-                .find(|row| row.0 == flag)
-                .expect("every flag is tried");
-            for value in *values {
+            for value in wrong(flag) {
                 refused(step, &[flag.into(), value.into()], flag);
             }
+            refused(step, &[flag.into(), "".into()], flag);
             refused(step, &[flag.into(), not_utf8()], flag);
             refused(step, &[flag.into()], flag);
-            refused(
-                step,
-                &[flag.into(), "1".into(), flag.into(), "1".into()],
-                flag,
-            );
+            let twice = [flag, "1", flag, "1"].map(OsString::from);
+            refused(step, &twice, flag);
         }
         refused(step, &["--nonsense".into()], "--nonsense");
         refused(step, &["nonsense".into()], "nonsense");
@@ -259,23 +243,13 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
         };
         program.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut running = program.spawn().expect("the program can be started");
-
         let mut stdout = BufReader::new(running.stdout.take().expect("stdout is piped"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("the program prints");
+        let line = stdout.read_line(&mut String::new());
+        line.expect("the program prints");
         drop(stdout);
-
-        let mut stderr = String::new();
-        let mut error = running.stderr.take().expect("stderr is piped");
-        error
-            .read_to_string(&mut stderr)
-            .expect("programs print text");
-        assert_eq!(stderr, "", "{}", step.name);
-        assert!(
-            running.wait().expect("it is running").success(),
-            "{}",
-            step.name
-        );
+        let output = running.wait_with_output().expect("it is running");
+        assert_eq!(text(&output.stderr), "", "{}", step.name);
+        assert!(output.status.success(), "{}", step.name);
     }
 }
 

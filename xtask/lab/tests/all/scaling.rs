@@ -1,10 +1,10 @@
 //! What the article's rule for scaling does under a constant load.
 
-use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use dynamic::{Event, Pool};
+use testing::not_zero;
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,7 +14,6 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn scaling(jobs_in_ten_seconds: u32) -> (usize, usize, usize) {
     let start = Instant::now();
     let (happened, events) = mpsc::channel();
-    let not_zero = |number| NonZeroUsize::new(number).expect("it is not 0");
     let pool = Pool {
         min_workers: not_zero(2),
         max_workers: not_zero(10),
@@ -60,12 +59,6 @@ async fn a_constant_load_between_the_two_is_never_settled() {
     let mut table = String::new();
     for jobs in [15, 20, 25, 35, 40, 45, 50, 55, 65, 75, 85, 95, 105, 150] {
         let (least, most, changes) = scaling(jobs).await;
-        let within = (20..=100).contains(&jobs);
-        let whole = jobs % 10 == 0;
-        assert!(
-            whole || within == (changes > 0),
-            "{jobs} jobs: {changes} changes"
-        );
         let load = f64::from(jobs) / 10.0;
         table += &format!("{load:>4}: {least} to {most:>2} workers, {changes:>3} changes\n");
     }
