@@ -415,67 +415,43 @@ fn last_lines(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Claim::{Accepted, DoesNotCompile, Fails, Hangs, Prints, Refused};
     use super::*;
 
     #[test]
     fn claims_are_parsed() {
+        let of = |claim: fn(String) -> Claim, text: &str| Some(claim(text.into()));
         for (info, claim) in [
             ("diff", None),
             ("rust", None),
             ("rust,compile_fail", None),
-            (
-                "rust,compile_fail,E0373",
-                Some(Claim::DoesNotCompile("E0373".into())),
-            ),
-            ("diff hangs", Some(Claim::Hangs)),
-            ("diff E0373", Some(Claim::DoesNotCompile("E0373".into()))),
-            (
-                "diff prints Result: 6",
-                Some(Claim::Prints("Result: 6".into())),
-            ),
-            (
-                "diff fails no_job_is_lost",
-                Some(Claim::Fails("no_job_is_lost".into())),
-            ),
-            (
-                "diff refused no_job_is_lost",
-                Some(Claim::Refused("no_job_is_lost".into())),
-            ),
-            ("diff accepted", Some(Claim::Accepted)),
+            ("rust,compile_fail,E0373", of(DoesNotCompile, "E0373")),
+            ("diff hangs", Some(Hangs)),
+            ("diff E0373", of(DoesNotCompile, "E0373")),
+            ("diff prints Result: 6", of(Prints, "Result: 6")),
+            ("diff fails no_job_is_lost", of(Fails, "no_job_is_lost")),
+            ("diff refused every_job", of(Refused, "every_job")),
+            ("diff accepted", Some(Accepted)),
         ] {
             assert_eq!(Claim::parse(info), Ok(claim), "{info}");
         }
-        for info in [
-            "diff hang",
-            "diff hangs soon",
-            "diff E037",
-            "diff prints",
-            "diff fails",
-            "diff E0373 x",
-        ] {
-            Claim::parse(info).expect_err(info);
+        for claim in ["hang", "hangs soon", "E037", "prints", "fails", "E0373 x"] {
+            Claim::parse(&format!("diff {claim}")).expect_err(claim);
         }
     }
 
     #[test]
     fn a_change_is_made_in_lib_rs_unless_another_file_is_named() {
-        assert_eq!(file("basic", None).as_deref(), Ok("basic/src/lib.rs"));
-        assert_eq!(
-            file("basic", Some("src/main.rs")).as_deref(),
-            Ok("basic/src/main.rs")
-        );
-        assert_eq!(
-            file("xtask/book", Some("errors/src/lib.rs")).as_deref(),
-            Ok("errors/src/lib.rs")
-        );
-        file("xtask/book", None).expect_err("the page belongs to no step");
-        for path in [
-            "basic/../../etc/x",
-            "../../../etc/x",
-            "basic/../Cargo.toml",
-            "/etc/x",
-            "./src/lib.rs",
+        for (folder, named, path) in [
+            ("basic", None, "basic/src/lib.rs"),
+            ("basic", Some("src/main.rs"), "basic/src/main.rs"),
+            ("xtask/book", Some("errors/src/lib.rs"), "errors/src/lib.rs"),
         ] {
+            assert_eq!(file(folder, named).as_deref(), Ok(path));
+        }
+        file("xtask/book", None).expect_err("the page belongs to no step");
+        let outside = ["basic/../../etc/x", "../../../etc/x", "basic/../Cargo.toml"];
+        for path in outside.into_iter().chain(["/etc/x", "./src/lib.rs"]) {
             file("basic", Some(path)).expect_err(path);
         }
     }
