@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use dispatcher::{Event, Pool, Refused, RunningPool, Submitter, Task};
-use testing::{Gates, let_others_run, not_zero, with_deadline};
+use testing::{Gates, let_others_run, memory_in_use, not_zero, with_deadline};
 
 fn start(
     workers: usize,
@@ -562,26 +562,15 @@ fn what_a_task_panics_with_is_freed_at_once() {
         pool.submit(Box::new(|| panic::resume_unwind(Box::new(payload))));
         freed.recv().expect_err("nothing is sent");
 
-        let before = resident_mib();
+        let before = memory_in_use();
         for _ in 0..200 {
             let text = "x".repeat(1 << 20);
             pool.submit(Box::new(|| panic::resume_unwind(Box::new(text))));
         }
         pool.stop();
-        if let (Some(before), Some(after)) = (before, resident_mib()) {
-            assert!(after < before + 100, "{before} MiB, and {after} after it");
-        }
+        let grown = memory_in_use().saturating_sub(before);
+        assert!(grown < 100, "{grown} MiB are still in use");
     });
-}
-
-/// How much memory this process has, in MiB, if the system tells.
-fn resident_mib() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib / 1024)
 }
 
 #[test]

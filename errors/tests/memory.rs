@@ -1,27 +1,14 @@
 //! What contained panics leave behind. A program of its own, because it measures all memory of the process.
-#![cfg(target_os = "linux")]
 
-use std::fs;
 use std::panic::resume_unwind;
 
 use errors::Pool;
-use testing::not_zero;
-
-/// Memory of this process that is in use, in MiB.
-fn resident() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number
-        .and_then(|number| number.parse::<usize>().ok())
-        .expect("the form is `VmRSS: 1234 kB`")
-        / 1024
-}
+use testing::{memory_in_use, not_zero};
 
 /// 300 messages of 1 MiB: 300 MiB if all are kept.
 #[test]
 fn contained_panics_leave_no_memory_in_use() {
-    let before = resident();
+    let before = memory_in_use();
     let pool = Pool {
         workers: not_zero(2),
         capacity: not_zero(1),
@@ -36,6 +23,6 @@ fn contained_panics_leave_no_memory_in_use() {
     };
     pool.run(0..300, work, on_result)
         .expect("threads can be started");
-    let grown = resident().saturating_sub(before);
+    let grown = memory_in_use().saturating_sub(before);
     assert!(grown < 100, "{grown} MiB are still in use");
 }

@@ -91,6 +91,13 @@ impl Room {
         Self::with(LIB)
     }
 
+    /// One in which this has been done.
+    fn after(arguments: &str) -> Self {
+        let room = Self::new();
+        room.ends(0, arguments);
+        room
+    }
+
     fn with(lib: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("a room ").tempdir();
         let room = Self(folder.expect("there is room for a folder"));
@@ -254,15 +261,13 @@ fn bodies_become_tasks() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn an_exercise_compiles_without_warnings() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --all");
+    let room = Room::after("exercise basic --all");
     assert_eq!(room.cargo("check --quiet"), "", "no warnings");
 }
 
 #[test]
 fn one_part_leaves_the_others() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --part 2");
+    let room = Room::after("exercise basic --part 2");
     let lib = room.lib();
     lib.has("Wrapping(one)");
     lib.has("part 2: sum");
@@ -272,8 +277,7 @@ fn one_part_leaves_the_others() {
 
 #[test]
 fn an_exercise_under_way_is_left_alone() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     room.write_lib(&mine());
     let said = room.ends(1, "exercise basic");
     said.has("xtask: basic is under way, and nothing was changed");
@@ -282,8 +286,7 @@ fn an_exercise_under_way_is_left_alone() {
 
 #[test]
 fn what_is_replaced_is_kept() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     let unsolved = room.lib();
     for (attempt, command) in ["exercise basic --force", "reset basic"].iter().enumerate() {
         let mine = mine() + &format!("// {attempt}\n");
@@ -468,8 +471,7 @@ fn a_full_disk_changes_nothing() {
 
 #[test]
 fn attempts_of_the_same_second_are_all_kept() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     for attempt in 0..9 {
         room.write_lib(&format!("// {attempt}\n"));
         room.ends(0, "reset basic");
@@ -490,8 +492,7 @@ fn a_file_is_replaced_as_a_whole() {
 
 #[test]
 fn commands_at_once_take_turns() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     let unsolved = room.lib();
     thread::scope(|scope| {
         for number in 0..12 {
@@ -508,8 +509,7 @@ fn commands_at_once_take_turns() {
 
 #[test]
 fn output_that_is_not_read_stops_nothing() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     let (reader, writer) = std::io::pipe().expect("there is room for a pipe");
     drop(reader);
     let status = room.xtask("reset basic").stdout(writer).status();
@@ -598,8 +598,7 @@ fn sorted(report: &str) -> String {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn parts_are_solved_one_after_the_other() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     let lib = room.lib();
     lib.has("part 1: add");
     lib.lacks("part 2: sum");
@@ -642,8 +641,7 @@ fn parts_are_solved_one_after_the_other() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn our_sources_are_no_solution() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     room.write_lib(LIB);
     let said = room.ends(0, "check basic");
     said.has("2 of 2 properties hold.\nThese are our sources: nothing of yours is judged.\n");
@@ -687,8 +685,7 @@ fn a_file_that_comes_back_with_its_old_time_is_checked() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn one_property_is_checked_by_its_name() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --all");
+    let room = Room::after("exercise basic --all");
     room.edit("Wrapping(other)", "Wrapping(other + 1)");
     let said = room.ends(1, "check basic twice_two_is_four");
     said.has("✗ twice two is four");
@@ -703,8 +700,7 @@ fn one_property_is_checked_by_its_name() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn next_is_what_tells_most() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --all");
+    let room = Room::after("exercise basic --all");
     room.write(
         "basic/tests/binary.rs",
         "#[test]\nfn a_program() {\n    assert_eq!(basic::add(1, 1), 2);\n}\n",
@@ -746,8 +742,7 @@ fn next_is_what_tells_most() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn what_never_ends_waits_or_computes() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --all");
+    let room = Room::after("exercise basic --all");
     let check = |sum: &str| {
         room.edit("add(self.0, self.0)", sum);
         room.ends(1, "check basic --limit 1")
@@ -837,8 +832,7 @@ fn a_signal_ends_a_check_with_its_tests() {
 
 #[test]
 fn hints_come_one_at_a_time() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     for (count, last) in [
         (1, "With `+`.\n\n"),
         (2, "one + other\n```\n\n"),
@@ -875,8 +869,7 @@ fn a_library_that_was_moved_away_is_put_back() {
             assert!(manifest.contains(path), "{}: {path}", step.name);
         }
     }
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     room.rename("basic/src", "away");
     room.ends(0, "hint");
     room.ends(0, "reset");
@@ -894,8 +887,7 @@ fn a_limit_is_at_most_a_day() {
 
 #[test]
 fn the_solution_is_what_differs() {
-    let room = Room::new();
-    room.ends(0, "exercise basic --part 2");
+    let room = Room::after("exercise basic --part 2");
     insta::assert_snapshot!(room.ends(0, "solution basic"), @r#"
     --- yours/src/lib.rs
     +++ ours/src/lib.rs
@@ -915,8 +907,7 @@ fn the_solution_is_what_differs() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn a_check_is_repeated_whenever_a_file_is_saved() {
-    let room = Room::new();
-    room.ends(0, "exercise basic");
+    let room = Room::after("exercise basic");
     let mut watch = room.xtask("check --watch --limit 1000");
     let mut watch = Running::start(watch.stdin(Stdio::piped()));
     let mut stdin = watch.program.stdin.take().expect("it is piped");

@@ -218,6 +218,15 @@ impl Gates {
     }
 }
 
+/// Memory of this process that is in use, in MiB; 0 where the system is not Linux.
+pub fn memory_in_use() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib = number.map_or(0, |kib| kib.parse().expect("the form is `VmRSS: 1234 kB`"));
+    kib / 1024
+}
+
 /// An example of the package whose test calls this. `cargo test` builds the examples beside the tests.
 pub fn example(name: &str) -> Command {
     let test = env::current_exe().expect("a program knows where it is");
@@ -225,12 +234,8 @@ pub fn example(name: &str) -> Command {
         .ancestors()
         .nth(2)
         .expect("tests are built in a folder of cargo's");
-    Command::new(
-        folder
-            .join("examples")
-            .join(name)
-            .with_extension(EXE_EXTENSION),
-    )
+    let example = folder.join("examples").join(name);
+    Command::new(example.with_extension(EXE_EXTENSION))
 }
 
 /// What a program has printed. Workers' ids, which may differ from run to run, are `#`.
