@@ -5,7 +5,7 @@
 //! when it ends.
 //!
 //! In a script that is played move by move, the jobs come and end at its moments, and the clock goes on when all threads of
-//! the pool sleep. So whoever began to wait first is served first, and a pool that does less than it could is waited for no
+//! the pool sleep. So the thread that began to wait first is served first, and a pool that does less than it could takes no
 //! longer than any other.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -35,9 +35,8 @@ pub struct Game {
     pub words: String,
     /// The pool's settings, and how jobs end.
     pub script: Script,
-    /// When each job came, and when it ended.
-    moments: Vec<(Duration, Option<Duration>)>,
-    stop: Option<Duration>,
+    /// When jobs came and ended, and when no more came or the pool was stopped; `MAX` for not yet.
+    moments: Moments,
     /// The pool before the last move.
     pub before: View,
     /// The pool now.
@@ -62,8 +61,10 @@ impl Game {
             step: *step,
             words: String::new(),
             script,
-            moments: Vec::new(),
-            stop: None,
+            moments: Moments {
+                jobs: Vec::new(),
+                end: Duration::MAX,
+            },
             before: View::default(),
             now: View::default(),
             patience,
@@ -96,17 +97,17 @@ impl Game {
     fn add(&mut self, word: &str, at: Duration) -> Result<(), String> {
         let refuse = |why: &str| Err(format!("{word}: {why}"));
         let number = word.strip_prefix(['f', 'p']).unwrap_or(word);
-        let jobs = self.moments.len() + if word == "b" { 5 } else { 1 };
+        let jobs = self.moments.jobs.len() + if word == "b" { 5 } else { 1 };
         match (word, number.parse::<usize>()) {
             ("s" | "b" | "c", _) if self.now.stopped => return refuse("no more jobs come"),
             ("s" | "b", _) if jobs > 99 => return refuse("99 jobs are the most"),
-            ("c", _) => self.stop = Some(at),
+            ("c", _) => self.moments.end = at,
             ("s" | "b", _) => {
-                self.moments.resize(jobs, (at, None));
+                self.moments.jobs.resize(jobs, (at, Duration::MAX));
                 self.script.jobs.resize(jobs, Job::default());
             }
             (_, Ok(job)) if self.now.in_flight().contains_key(&job) => {
-                self.moments[job - 1].1 = Some(at);
+                self.moments.jobs[job - 1].1 = at;
                 self.script.jobs[job - 1].outcome = match &word[..1] {
                     "f" => Outcome::Failed,
                     "p" => Outcome::Panicked,
@@ -130,19 +131,19 @@ impl Game {
             job.duration = unseen; // so that no deadline is before that
         }
         script.submitters = NonZeroUsize::new(script.jobs.len()).expect("jobs come at the start");
-        let cancel = self.stop.into_iter().chain(self.step.program.timeout).min();
-        let (stop, end) = match kind {
-            Stop::Never => (None, self.stop.unwrap_or(unseen)),
-            Stop::HandsBack => (cancel, unseen),
-            Stop::Drains => (self.stop.or(Some(unseen)), unseen),
-        };
-        script.stop = stop.map(When::After);
-        let jobs = self.moments.iter();
-        let jobs = jobs.map(|&(at, end)| (at, end.unwrap_or(unseen)));
-        let moments = Moments {
-            jobs: jobs.collect(),
-            end,
-        };
+        let mut moments = self.moments.clone();
+        for (_, end) in &mut moments.jobs {
+            *end = unseen.min(*end);
+        }
+        let stop = replace(&mut moments.end, unseen);
+        match kind {
+            Stop::Never => moments.end = unseen.min(stop),
+            Stop::Drains => script.stop = Some(When::After(unseen.min(stop))),
+            Stop::HandsBack => {
+                let timeout = self.step.program.timeout.unwrap_or(stop);
+                script.stop = Some(When::After(timeout.min(stop)));
+            }
+        }
         let (log, run) = play_moves(&self.step, script, moments, self.patience);
         if run.is_err() {
             self.patience = self.patience.min(Duration::from_secs(1)); // stuck: it will be again

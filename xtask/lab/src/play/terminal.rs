@@ -199,7 +199,10 @@ impl Table {
             (*start + program.duration, job.to_string())
         });
         let script = program.script();
-        let comes = script.jobs.get(..=now.arrived).filter(|_| !now.stopped);
+        let comes = script
+            .jobs
+            .get(..=game.script.jobs.len())
+            .filter(|_| !now.stopped);
         let comes = comes.map(|jobs| (jobs.iter().map(|job| job.interval).sum(), "s".into()));
         let is_idle = now.in_flight().is_empty() && now.waiting().is_empty();
         let stop = comes.is_none() && is_idle && !now.stopped;

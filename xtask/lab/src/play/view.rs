@@ -27,8 +27,6 @@ pub enum Worker {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub at: Duration,
-    /// How many jobs have come.
-    pub arrived: usize,
     /// By id. Threads are numbered in the order of their first jobs.
     pub workers: BTreeMap<usize, Worker>,
     /// How many workers the scaler wants.
@@ -58,7 +56,6 @@ impl View {
         let is_threads = matches!(game.step.adapter, Adapter::Threads(_));
         let mut view = Self {
             at: now,
-            arrived: script.jobs.len(),
             wanted: script.workers.get(),
             over: end.as_ref().is_ok_and(|end| *end <= now),
             error: end.err(),
@@ -68,7 +65,7 @@ impl View {
         view.workers = (1..=last_id)
             .map(|id| (id, Worker::Free(Duration::ZERO)))
             .collect();
-        let mut waiting = Vec::from_iter(1..=view.arrived);
+        let mut waiting = Vec::from_iter(1..=script.jobs.len());
         let mut accepted = Vec::new();
         let mut names = BTreeMap::new();
         let mut name = |worker| {
@@ -154,10 +151,9 @@ impl View {
 
     /// Changes what these workers do.
     fn turn(&mut self, is: impl Fn(Worker) -> bool, next: Worker) {
-        let workers = self.workers.values_mut();
-        workers
-            .filter(|worker| is(**worker))
-            .for_each(|worker| *worker = next);
+        for worker in self.workers.values_mut().filter(|worker| is(**worker)) {
+            *worker = next;
+        }
     }
 
     /// The jobs that wait, in order.
