@@ -228,7 +228,7 @@ mod keys {
             Command::new("tmux").arg("-V").output().ok()?;
             let terminal = Self(format!("play-{name}-{}", std::process::id()));
             let id = terminal.id_file(); // in double quotes: paths may contain spaces
-            let run = format!("sh -c 'echo $$ > \"{id}\"; exec env {program}'");
+            let run = format!("sh -c 'echo $$ > \"{id}\"; exec env -u NO_COLOR {program}'");
             let script = format!("{run}; echo ended $?; stty -a; cat");
             let size = ["-x", "80", "-y", "24"];
             let start = ["-f", "/dev/null", "new-session", "-d"];
@@ -345,16 +345,11 @@ mod keys {
         ]);
     }
 
-    /// What the next test runs in a terminal.
-    #[test]
-    fn a_panic() {
-        if env::var_os("IN_TERMINAL").is_some() {
-            on_screen(|| panic!("for the test")).expect("it panics");
-        }
-    }
-
     #[test]
     fn the_terminal_is_restored_however_it_ends() {
+        if env::var_os("PANICS").is_some() {
+            return on_screen(|| panic!("for the test")).expect("it panics");
+        }
         let Some(terminal) = Terminal::play("interrupt", "basic") else {
             return;
         };
@@ -368,7 +363,8 @@ mod keys {
         terminal.wait_for_end(130);
 
         let tests = env::current_exe().expect("it has a path");
-        let panic = format!("IN_TERMINAL=1 \"{}\" a_panic --nocapture", tests.display());
+        let this = "the_terminal_is_restored --nocapture";
+        let panic = format!("PANICS=1 \"{}\" {this}", tests.display());
         let terminal = Terminal::run("panic", &panic).expect("there is tmux");
         terminal.wait_for("for the test");
         terminal.wait_for_end(101);
