@@ -62,26 +62,26 @@ fn transcript(test: impl FnOnce(&Log) + Send + 'static) -> Vec<String> {
 }
 
 /// A task that says which worker runs it, and ends when the test opens its gate.
-fn gated(gates: &Arc<Gates>, task: usize) -> Task {
-    let gates = gates.clone();
+fn gated(gates: &Gates, task: usize) -> Task {
+    let pass = gates.gate(task);
     Box::new(move || {
         let thread = thread::current();
         let worker = thread.name().and_then(|name| name.strip_prefix("worker "));
-        gates.pass(worker.ok_or("no worker")?.parse()?, task);
+        pass(worker.ok_or("no worker")?.parse()?);
         Ok(())
     })
 }
 
 /// A pool with one worker, which is busy until gate 1 opens.
-fn busy(capacity: usize) -> (RunningPool, Arc<Gates>) {
-    let (pool, gates) = (start(1, capacity, |_| {}), Arc::default());
+fn busy(capacity: usize) -> (RunningPool, Gates) {
+    let (pool, gates) = (start(1, capacity, |_| {}), Gates::default());
     pool.submit(gated(&gates, 1));
     gates.next_start();
     (pool, gates)
 }
 
 /// The same with room for one task in the queue, which is taken.
-fn full(log: &Log) -> (RunningPool, Arc<Gates>) {
+fn full(log: &Log) -> (RunningPool, Gates) {
     let (pool, gates) = busy(1);
     pool.submit(log.task("second"));
     (pool, gates)
@@ -111,7 +111,7 @@ fn the_worker_that_has_been_free_longest_gets_the_next_task() {
     ];
     for order in orders {
         let (freed, chosen) = with_deadline(move || {
-            let (pool, gates) = (start(3, 1, |_| {}), Arc::default());
+            let (pool, gates) = (start(3, 1, |_| {}), Gates::default());
             let worker_of = |task| {
                 pool.submit(gated(&gates, task));
                 gates.next_start().0

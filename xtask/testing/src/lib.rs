@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 use std::{env, thread};
 
 /// How long a test may take.
@@ -166,34 +166,27 @@ impl Counter {
     }
 }
 
-/// Jobs that say when they start, and end when the test says so.
+/// Jobs that say when they start, and end when the test says so. When this is dropped, as by a test that fails, no job
+/// waits any more.
 #[derive(Debug, Default)]
-pub struct Gates(Watched<State>);
+pub struct Gates(Arc<Watched<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     /// Worker and job of each start that the test has not read yet.
     starts: VecDeque<(usize, usize)>,
     open: BTreeSet<usize>,
-    /// The test has failed, so no job has to wait.
     all_open: bool,
 }
 
 impl Gates {
-    /// In a job: says that it has started, and waits until its gate is open.
-    ///
-    /// # Panics
-    ///
-    /// If the test has ended without opening the gate.
-    pub fn pass(&self, worker: usize, job: usize) {
-        self.0.change(|state| state.starts.push_back((worker, job)));
-        let start = Instant::now();
-        let may_pass = |state: &State| state.all_open || state.open.contains(&job);
-        while self.0.wait_until(may_pass).is_none() {
-            assert!(
-                start.elapsed() < DEADLINE,
-                "the gate of job {job} stays closed"
-            );
+    /// For a job to call with its worker's id: says that the job has started, and waits until its gate is open.
+    pub fn gate(&self, job: usize) -> impl FnOnce(usize) + Send + use<> {
+        let gates = self.0.clone();
+        move |worker| {
+            gates.change(|state| state.starts.push_back((worker, job)));
+            let is_open = |state: &State| state.all_open || state.open.contains(&job);
+            while gates.wait_until(is_open).is_none() {}
         }
     }
 
@@ -206,15 +199,18 @@ impl Gates {
     ///
     /// # Panics
     ///
-    /// If no other job starts. All gates are open then.
+    /// If no other job starts.
     #[track_caller]
     pub fn next_start(&self) -> (usize, usize) {
         let state = self.0.wait_until(|state| !state.starts.is_empty());
-        let Some(start) = state.and_then(|mut state| state.starts.pop_front()) else {
-            self.0.change(|state| state.all_open = true);
-            panic!("no other job starts");
-        };
-        start
+        let start = state.and_then(|mut state| state.starts.pop_front());
+        start.expect("no other job starts")
+    }
+}
+
+impl Drop for Gates {
+    fn drop(&mut self) {
+        self.0.change(|state| state.all_open = true);
     }
 }
 
