@@ -394,7 +394,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.program.try_wait() {
-            kill(&self.program.id().to_string(), "INT"); // so that it can end what it has started
+            _ = send(&self.program.id().to_string(), "INT"); // so that it can end what it has started
             thread::sleep(Duration::from_secs(1));
             _ = self.program.kill(); // an error: it has ended
         }
@@ -408,11 +408,11 @@ impl Drop for Running {
 /// If there is no such process.
 #[track_caller]
 pub fn kill(process: &str, signal: &str) {
-    let status = Command::new("kill")
-        .args(["-s", signal, "--", process])
-        .status();
-    assert!(
-        status.is_ok_and(|status| status.success()),
-        "{process} gets no {signal}"
-    );
+    assert!(send(process, signal), "{process} gets no {signal}");
+}
+
+fn send(process: &str, signal: &str) -> bool {
+    let mut kill = Command::new("kill");
+    let status = kill.args(["-s", signal, "--", process]).status();
+    status.is_ok_and(|status| status.success())
 }

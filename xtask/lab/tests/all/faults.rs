@@ -5,11 +5,10 @@ use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use testing::kill;
+use testing::{kill, with_deadline};
 use xtask::steps::STEPS;
 
 use crate::program::{program, start};
@@ -199,7 +198,9 @@ fn the_second_signal_ends_a_program_whose_output_is_not_read() {
             for signal in signals {
                 kill(&running.id().to_string(), signal);
             }
-            assert_eq!(exit_code(&mut running), Some(130), "{name}, {signals:?}");
+            let status = with_deadline(move || running.wait());
+            let status = status.expect("the program was started");
+            assert_eq!(status.code(), Some(130), "{name}, {signals:?}");
         }
     };
     thread::scope(|scope| {
@@ -218,21 +219,6 @@ fn fill(pipe: &PipeReader) {
     let mut other_end = other_end.expect("the pipe is open");
     for size in [4096, 1] {
         while other_end.write(&vec![b'\n'; size]).is_ok() {}
-    }
-}
-
-/// Waits until the program has ended.
-fn exit_code(running: &mut Child) -> Option<i32> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(status) = running.try_wait().expect("the program was started") {
-            return status.code();
-        }
-        if Instant::now() > deadline {
-            _ = running.kill();
-            panic!("it does not end");
-        }
-        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -263,37 +249,24 @@ fn a_program_that_cannot_start_its_thread_for_signals_says_so() {
 
 #[test]
 fn a_full_output_is_an_error() {
-    for step in &STEPS {
-        let full = File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("Linux has it");
-        let mut program = program(step.name);
-        let output = program.args(["--speed", "1000"]).stdout(full).output();
-        let output = output.expect("the program can be started");
-        assert_eq!(output.status.code(), Some(1), "{}", step.name);
+    for name in STEPS.map(|step| step.name) {
+        let output = in_shell(name, "", "--speed 1000 >/dev/full");
+        assert_eq!(output.status.code(), Some(1), "{name}");
         let error = "cannot write to standard output: No space left on device (os error 28)";
-        assert!(
-            stderr(&output).contains(&format!("{}: {error}\n", step.name)),
-            "{}",
-            stderr(&output)
-        );
+        let error = format!("{name}: {error}\n");
+        assert!(stderr(&output).contains(&error), "{}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
 }
 
 #[test]
 fn closed_outputs_do_not_matter() {
-    for step in &STEPS {
+    for name in STEPS.map(|step| step.name) {
         for redirect in [">&-", "2>&-", "2>/dev/full"] {
-            let output = in_shell(step.name, "", &format!("--speed 1000 {redirect}"));
-            assert!(
-                output.status.success(),
-                "{} {redirect}: {}",
-                step.name,
-                stderr(&output)
-            );
-            assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+            let output = in_shell(name, "", &format!("--speed 1000 {redirect}"));
+            let error = format!("{name} {redirect}: {}", stderr(&output));
+            assert!(output.status.success(), "{error}");
+            assert!(!error.contains("panicked"), "{error}");
         }
     }
 }
@@ -305,11 +278,8 @@ fn a_refused_thread_is_told_and_no_job_starts() {
     for name in threaded() {
         let output = in_shell(name, prepare, "--workers 1000");
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            !stdout.to_lowercase().contains("processing"),
-            "{name} starts no job: {stdout}"
-        );
+        let stdout = String::from_utf8_lossy(&output.stdout).to_lowercase();
+        assert!(!stdout.contains("processing"), "{name}: {stdout}");
         let message = format!("{name}: cannot start ");
         assert!(stderr(&output).starts_with(&message), "{}", stderr(&output));
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
