@@ -758,7 +758,7 @@ fn what_never_ends_waits_or_computes() {
         waits.has("never ends: it waits; stopped after 1 s");
         let computes = check("loop {}");
         computes.has("never ends: it computes; stopped after 1 s");
-        computes.has("does not wait: it computes");
+        computes.has("It computes and does not wait");
     }
 }
 

@@ -36,8 +36,8 @@ const HANG: &str = "What never ends waits for something. Is a sender still alive
                     the results never end? Does each side wait for the other?";
 
 /// What to look at if tests compute for ever.
-const SPIN: &str = "What never ends here does not wait: it computes. Which loop goes on, and what should \
-                    end it? A pool that waits uses no processor time.";
+const SPIN: &str = " It computes and does not wait: which loop goes on, and what should end it? A pool \
+                    that waits uses no processor time.";
 
 /// Reports each check. Ends the program with 1 if something does not hold yet. `watch` repeats the check
 /// whenever a file of its step is saved, until a signal or the user ends it.
@@ -277,11 +277,11 @@ fn first<'a>(properties: &'a [Property], exercise: &Exercise) -> Option<&'a Prop
 }
 
 /// What may be wrong if this property is the first that does not hold.
-fn advise<'a>(first: &Property, exercise: &'a Exercise) -> Option<&'a str> {
-    let advice = exercise.advice(&first.name);
+fn advise(first: &Property, exercise: &Exercise) -> Option<String> {
+    let advice = exercise.advice(&first.name).map(String::from);
     match first.outcome {
-        Outcome::NeverEnds { spins: Some(true) } => Some(SPIN),
-        Outcome::NeverEnds { .. } => advice.or(Some(HANG)),
+        Outcome::NeverEnds { spins: Some(true) } => Some(advice.unwrap_or_default() + SPIN),
+        Outcome::NeverEnds { .. } => advice.or(Some(HANG.into())),
         Outcome::Fails(_) => advice,
         _ => None, // its message says it all
     }
