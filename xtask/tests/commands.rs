@@ -1,43 +1,43 @@
 //! What `cargo xtask` does by itself: it lists the steps, runs them, and calls the lab.
 
-use std::process::{Command, Output};
+use std::process::Command;
 #[cfg(target_os = "linux")]
 use std::{fs::File, os::unix::process::CommandExt};
 
-use testing::ends_quietly_unread;
+use testing::{Printed, ends_quietly_unread, run};
 #[cfg(target_os = "linux")]
 use testing::{Running, kill};
 use xtask::steps::STEPS;
 
-fn text(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).expect("programs print text")
+/// What xtask prints. It takes its time if it has to build a step.
+fn xtask(flags: &str) -> Printed {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask
+        .args(flags.split_whitespace())
+        .env_remove("CLICOLOR_FORCE");
+    xtask.output().expect("xtask can be started").into()
 }
 
 #[test]
 fn xtask_runs_the_named_steps_in_the_articles_order() {
-    let flags = "run waitgroup basic --speed 1000 -- dispatcher";
-    let output = xtask(&Vec::from_iter(flags.split(' ')));
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("== basic"));
-    let heading = |line: &&str| line.starts_with("==");
-    let headings: Vec<_> = text(&output.stdout).lines().filter(heading).collect();
+    let printed = xtask("run waitgroup basic --speed 1000 -- dispatcher");
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let headings = printed.lines.iter().filter(|line| line.starts_with("=="));
+    let headings = Vec::from_iter(headings.map(String::as_str));
+    assert_eq!(printed.lines[0], headings[0]);
     insta::assert_snapshot!(headings.join("\n"), @r"
     == basic: a fixed pool on one shared channel
     == waitgroup: knowing when the work is done
     == dispatcher: a pool you can hold: submit, dispatch, stop
     ");
-    assert_eq!(
-        text(&output.stdout).matches("Worker pool stopped").count(),
-        1
-    );
+    assert_eq!(printed.last(), "Worker pool stopped");
 }
 
 #[test]
 fn xtask_takes_a_speed_above_0() {
     for speed in ["0", "-1", "inf"] {
-        let output = xtask(&["run", "basic", "--speed", speed]);
-        assert_eq!(output.status.code(), Some(2), "{speed}");
-        assert!(output.stdout.is_empty(), "{speed}");
+        let printed = xtask(&format!("run basic --speed {speed}"));
+        assert_eq!((printed.code, printed.last()), (Some(2), ""), "{speed}");
     }
 }
 
@@ -49,30 +49,29 @@ fn xtask_ends_quietly_if_nobody_reads_on() {
 
 #[test]
 fn xtask_says_what_it_does_not_know() {
-    let output = xtask(&["run", "basics"]);
-    assert_eq!(output.status.code(), Some(2));
-    let error = text(&output.stderr);
-    assert!(error.contains("'basics'"), "{error}");
+    let printed = xtask("run basics");
+    assert_eq!(printed.code, Some(2));
+    let is_named = |name: &str| printed.stderr.contains(name);
+    let lists_the_steps = STEPS.iter().all(|step| is_named(step.name));
     assert!(
-        STEPS.iter().all(|step| error.contains(step.name)),
-        "it lists the steps: {error}"
+        is_named("'basics'") && lists_the_steps,
+        "{}",
+        printed.stderr
     );
 }
 
 #[test]
 fn xtask_lists() {
-    let commands = xtask(&[]);
-    assert!(commands.status.success());
-    for command in ["list", "run"] {
-        assert!(
-            text(&commands.stdout).contains(&format!("\n  {command}")),
-            "{command} is listed"
-        );
+    let commands = xtask("");
+    assert_eq!(commands.code, Some(0));
+    for command in ["  list", "  run"] {
+        let mut lines = commands.lines.iter();
+        assert!(lines.any(|line| line.starts_with(command)), "{command}");
     }
     let mut list = Command::new(env!("CARGO_BIN_EXE_xtask"));
     list.arg("list").current_dir(std::env::temp_dir()); // in no workspace, so no step is under way
     let list = list.output().expect("xtask can be started");
-    insta::assert_snapshot!(text(&list.stdout));
+    insta::assert_snapshot!(String::from_utf8_lossy(&list.stdout));
 }
 
 #[cfg(target_os = "linux")]
@@ -84,7 +83,7 @@ fn a_full_output_is_an_error_for_xtask() {
     let output = xtask.output().expect("the program can be started");
     assert_eq!(output.status.code(), Some(1));
     let error = "xtask: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!(text(&output.stderr), error);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), error);
 }
 
 /// These are built with optimisation, which takes a minute: not for an answer that xtask knows.
@@ -95,8 +94,9 @@ fn help_and_wrong_flags_of_soak_and_bench_are_answered_without_a_build() {
         xtask.args(flags).env("CARGO", "there is no such program");
         xtask.env_remove("CLICOLOR_FORCE");
         let output = xtask.output().expect("xtask can be started");
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        (output.status.code(), format!("{stdout}{stderr}"))
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).expect("xtask prints text");
+        (output.status.code(), text)
     };
     for (command, flag) in [("soak", "--minutes <N>"), ("bench", "--quick")] {
         let (code, help) = answer(&[command, "--help"]);
@@ -116,6 +116,7 @@ fn help_and_wrong_flags_of_soak_and_bench_are_answered_without_a_build() {
 /// `cargo xtask run basic waitgroup` in a process group of its own, once basic's first job has started.
 #[cfg(target_os = "linux")]
 fn start() -> Running {
+    xtask("run basic --speed 1000"); // builds it
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
     xtask.args(["run", "basic", "waitgroup", "--speed", "0.0001"]);
     let mut running = Running::start(xtask.process_group(0));
@@ -170,21 +171,14 @@ fn a_request_to_end_ends_the_step_and_then_xtask() {
 #[test]
 #[ignore = "builds a workspace; .ci/run runs it"]
 fn xtask_runs_steps_wherever_cargo_puts_them() {
-    let host = Command::new("rustc").arg("-vV").output();
-    let host = host.expect("there is a compiler").stdout;
-    let host = text(&host)
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "));
+    let rustc = run("rustc", "-vV");
+    let mut lines = rustc.lines.iter();
+    let host = lines.find_map(|line| line.strip_prefix("host: "));
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
     xtask.args(["run", "basic", "--speed", "1000"]);
     xtask.env("CARGO_BUILD_TARGET", host.expect("it names its host"));
     xtask.env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"));
     let output = xtask.output().expect("xtask can be started");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
-fn xtask(flags: &[&str]) -> Output {
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.args(flags).env_remove("CLICOLOR_FORCE");
-    xtask.output().expect("xtask can be started")
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
 }

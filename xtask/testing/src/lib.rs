@@ -7,7 +7,7 @@ use std::env::consts::EXE_EXTENSION;
 use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -254,19 +254,25 @@ pub struct Printed {
 pub fn run(program: &str, flags: &str) -> Printed {
     let mut program = Command::new(program);
     program.args(flags.split(' '));
-    let output = with_deadline(move || program.output()).expect("the program can be started");
-    let text = |bytes| String::from_utf8(bytes).expect("only text is printed");
-    let without_worker = |line: &str| {
-        let rest = line.strip_prefix("Worker ").unwrap_or_default();
-        match rest.trim_start_matches(char::is_numeric) {
-            rest if rest.starts_with(' ') => format!("Worker #{rest}"),
-            _ => line.to_owned(),
+    let output = with_deadline(move || program.output());
+    output.expect("the program can be started").into()
+}
+
+impl From<Output> for Printed {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("only text is printed");
+        let without_worker = |line: &str| {
+            let rest = line.strip_prefix("Worker ").unwrap_or_default();
+            match rest.trim_start_matches(char::is_numeric) {
+                rest if rest.starts_with(' ') => format!("Worker #{rest}"),
+                _ => line.to_owned(),
+            }
+        };
+        Self {
+            code: output.status.code(),
+            lines: text(output.stdout).lines().map(without_worker).collect(),
+            stderr: text(output.stderr),
         }
-    };
-    Printed {
-        code: output.status.code(),
-        lines: text(output.stdout).lines().map(without_worker).collect(),
-        stderr: text(output.stderr),
     }
 }
 
