@@ -150,7 +150,7 @@ fn an_impossible_move_is_one_line_and_exit_code_2() {
         ("basic", "1+t", "t: no such move; `--moves help` lists them"),
         ("basic", "+", ": no such move; `--moves help` lists them"),
         ("basic", "t", "t: no timer is due"),
-        ("basic", &"b ".repeat(20), "b: 99 jobs are the most"),
+        ("basic", &("b+".repeat(19) + "b"), "b: 99 jobs are the most"),
         ("dispatcher", "c s", "s: no more jobs come"),
         ("cancellation", "t t", "t: no timer is due"),
     ] {
