@@ -156,20 +156,17 @@ impl Table {
                 (self.plays, self.clock) = (!plays, self.game().now.at);
                 self.starts.clear();
             }
-            (KeyCode::Char('u'), _) => self.games.truncate(2.max(self.games.len()) - 1),
-            (KeyCode::Char(key), _) => {
-                self.typed.push(key);
+            (KeyCode::Char('u'), Some(_)) => {} // the move that was asked about
+            (KeyCode::Char('u'), None) => self.games.truncate(2.max(self.games.len()) - 1),
+            (code @ (KeyCode::Char(_) | KeyCode::Enter), _) => {
+                self.typed.extend(code.as_char());
                 let number = self.typed.trim_start_matches(['f', 'p']);
                 let mut jobs = self.game().now.in_flight().into_keys();
                 let is_longer = |job: String| job.starts_with(number) && job != number;
-                if !jobs.any(|job| is_longer(job.to_string())) {
+                if code == KeyCode::Enter || !jobs.any(|job| is_longer(job.to_string())) {
                     let word = take(&mut self.typed);
                     self.make(&word);
                 }
-            }
-            (KeyCode::Enter, _) => {
-                let word = take(&mut self.typed);
-                self.make(&word);
             }
             _ => self.typed.clear(),
         }

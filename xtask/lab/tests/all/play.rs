@@ -338,6 +338,8 @@ mod keys {
             ("2", "> 2: which worker takes job 4? Type its number\n"),
             ("2", "> right: worker 2 takes job 4. 1 of 1 are right\n"),
             ("1", "which worker takes job 5?"),
+            ("u", "> number: job ends"),
+            ("1", "moves: 2\n"),
             (
                 "3",
                 "> not this time: worker 1 takes job 5. 1 of 2 are right\n",
