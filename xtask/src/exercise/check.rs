@@ -117,7 +117,7 @@ const TICK: Duration = Duration::from_millis(50);
 const STARVED: Duration = Duration::from_secs(1);
 
 /// A test that runs for longer than this is probably waiting, so others may run beside it.
-const BUSY: Duration = Duration::from_millis(500);
+const BUSY: Duration = Duration::from_millis(100);
 
 impl Check {
     /// The usual check: three seconds a test, and the compiler prints.
