@@ -270,8 +270,8 @@ fn is_unjudged(property: &Property, is_unwritten: bool) -> bool {
 fn first<'a>(properties: &'a [Property], exercise: &Exercise) -> Option<&'a Property> {
     let violated = properties.iter().filter(|property| !property.holds());
     violated.min_by_key(|property| {
-        let is_own_line = matches!(property.outcome, Outcome::Panics(_));
         let place = exercise.place(&property.name).unwrap_or(usize::MAX);
+        let is_own_line = matches!(property.outcome, Outcome::Panics(_)) && place < usize::MAX;
         (!is_own_line, property.file == "binary", place)
     })
 }
