@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::guarantees::{Guarantees, Stop};
 use crate::pools::{Adapter, Event};
@@ -53,6 +53,21 @@ pub enum Mode {
 
 /// How long a pool may do nothing at all, in real time, before it counts as stuck.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// In how many looks patience is spent. A process that is held up spends one of them at the most.
+const LOOKS: u32 = 20;
+
+/// Lets the pool's threads run before the next look: at first without delay, then for a millisecond. So they get as much
+/// of a busy machine as the looks do. False once the looks have taken so long.
+fn look_again(looks: &mut u128, patience: Duration) -> bool {
+    const AT_ONCE: u128 = 100;
+    *looks += 1;
+    match *looks < AT_ONCE {
+        true => thread::yield_now(),
+        false => thread::sleep(MILLISECOND),
+    }
+    *looks < AT_ONCE + patience.as_millis()
+}
 
 /// Only one pool of threads at a time: otherwise the threads that are left could belong to any of them.
 static ONE: Mutex<()> = Mutex::new(());
@@ -128,13 +143,12 @@ pub fn deadline(script: &Script, guarantees: &Guarantees) -> Duration {
 /// How many threads of pools are left, besides others: when a scope ends, the last instructions of its threads may be
 /// still to come.
 fn threads_left(others: &BTreeSet<OsString>, patience: Duration) -> usize {
-    let begin = Instant::now();
+    let mut looks = 0;
     loop {
         let left = pool_threads().difference(others).count();
-        if left == 0 || begin.elapsed() > patience {
+        if left == 0 || !look_again(&mut looks, patience) {
             return left;
         }
-        thread::yield_now();
     }
 }
 

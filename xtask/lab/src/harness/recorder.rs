@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use super::Ended;
+use super::{Ended, LOOKS};
 use crate::pools::Event;
 use crate::script::{JobPanic, Moments, Script};
 
@@ -94,12 +94,14 @@ impl Recorder {
         run: &Receiver<Result<T, String>>,
         patience: Duration,
     ) -> Result<T, String> {
-        let mut seen = None;
-        while seen != Some(self.state().log.len()) {
-            seen = Some(self.state().log.len());
-            if let Ok(ended) = run.recv_timeout(patience) {
+        let (mut seen, mut looks) = (0, 0);
+        while looks < LOOKS {
+            if let Ok(ended) = run.recv_timeout(patience / LOOKS) {
                 return ended;
             }
+            let events = self.state().log.len();
+            looks = if events == seen { looks + 1 } else { 0 };
+            seen = events;
         }
         Err(stuck(patience))
     }

@@ -15,11 +15,11 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Ended;
 use super::recorder::{Recorder, call, start, stuck};
-use super::{pool_threads, status};
+use super::{LOOKS, look_again, pool_threads, status};
 use crate::pools::{Event, Threads};
 use crate::script::{MILLISECOND, Outcome, Script, When};
 
@@ -64,23 +64,24 @@ impl VirtualClock {
 
     /// Keeps the clock until the pool has ended.
     fn keep(&self, patience: Duration) -> Result<Ended, String> {
-        let mut state = self.state();
+        let (mut state, mut looks) = (self.state(), 0);
         loop {
             if let Some(ended) = state.ended.take() {
                 return ended;
             }
             if state.has_settled() {
                 state.go_on(&self.recorder);
-                continue;
-            }
-            let waited = self.changed.wait_timeout(state, patience);
-            let (guard, waited) = waited.expect("no thread panics with it");
-            state = guard;
-            if waited.timed_out() && state.ended.is_none() && !state.has_settled() {
-                if state.waiting.is_empty() {
-                    return Err(stuck(patience));
-                }
+                looks = 0;
+            } else if looks < LOOKS {
+                let waited = self.changed.wait_timeout(state, patience / LOOKS);
+                let (guard, waited) = waited.expect("no thread panics with it");
+                looks = if waited.timed_out() { looks + 1 } else { 0 };
+                state = guard;
+            } else if state.waiting.is_empty() {
+                return Err(stuck(patience));
+            } else {
                 state.expect_no_more();
+                looks = 0;
             }
         }
     }
@@ -93,7 +94,7 @@ impl VirtualClock {
         others: &BTreeSet<OsString>,
         patience: Duration,
     ) -> Result<Ended, String> {
-        let mut last = Instant::now();
+        let mut looks = 0;
         loop {
             if !are_asleep(others, patience.max(Duration::from_secs(1))) {
                 return Err(stuck(patience)); // in a loop
@@ -104,12 +105,12 @@ impl VirtualClock {
             }
             if !state.waiting.is_empty() {
                 state.go_on(&self.recorder);
-                last = Instant::now();
-            } else if last.elapsed() > patience {
+                looks = 0;
+                continue;
+            }
+            drop(state);
+            if !look_again(&mut looks, patience) {
                 return Err(stuck(patience));
-            } else {
-                drop(state);
-                thread::sleep(MILLISECOND);
             }
         }
     }
@@ -118,9 +119,8 @@ impl VirtualClock {
 /// Waits until all threads of pools, besides others, have slept at one moment: each slept when looked at twice, and was not
 /// woken between. Where the system does not say that, waits for some time. False if they do not sleep for `patience`.
 fn are_asleep(others: &BTreeSet<OsString>, patience: Duration) -> bool {
-    let begin = Instant::now();
-    let mut before = None;
-    while begin.elapsed() <= patience {
+    let (mut before, mut looks) = (None, 0);
+    while look_again(&mut looks, patience) {
         let threads = pool_threads();
         if threads.is_empty() && !cfg!(target_os = "linux") {
             thread::sleep(MILLISECOND * 20);
@@ -133,7 +133,6 @@ fn are_asleep(others: &BTreeSet<OsString>, patience: Duration) -> bool {
             return true;
         }
         before = Some(now);
-        thread::yield_now();
     }
     false
 }
