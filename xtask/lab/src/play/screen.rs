@@ -69,6 +69,7 @@ fn lines(game: &Game, view: &View) -> Vec<(String, String)> {
     let scaler = format!("{min} to {max} workers, a look each {period}; wanted: {wanted}");
     let submitter = match &view.submitters[..] {
         [] => "none".into(),
+        jobs if view.over => format!("keeps {}", list(jobs)),
         jobs => format!("waits for room with {}", list(jobs)),
     };
     let hands_back = guarantees.stop == Stop::HandsBack;

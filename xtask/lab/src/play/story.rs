@@ -23,13 +23,14 @@ pub fn story(game: &Game) -> String {
     }
     if now.stopped && !before.stopped {
         let (flying, waiting) = (now.in_flight().len(), now.waiting().len());
-        let waiting = waiting + now.handed_back.len();
+        let refused = usize::from(!now.submitters.is_empty() && !now.over);
+        let back = now.handed_back.len() + now.accepted().len() + refused;
         let go = |number| if number == 1 { "goes" } else { "go" };
         let go_on = format!("{} in flight {} on", count(flying, "job"), go(flying));
         match guarantees.stop {
             Stop::Never => say!("no more jobs come: the queue is closed"),
             Stop::Drains => say!("stopped: {go_on}, {waiting} that wait are still done"),
-            Stop::HandsBack => say!("cancelled: {go_on}, {waiting} {} back", go(waiting)),
+            Stop::HandsBack => say!("cancelled: {go_on}, {back} {} back", go(back)),
         }
     }
     if let fewer @ 1.. = before.wanted.saturating_sub(now.wanted) {
@@ -87,8 +88,12 @@ pub fn story(game: &Game) -> String {
 /// What is wrong with the state after the last move.
 pub fn mistake(game: &Game) -> Option<String> {
     let (now, guarantees) = (&game.now, &game.step.guarantees);
-    let waiting = now.waiting();
-    let goes_back = now.stopped && guarantees.stop == Stop::HandsBack && !now.over;
+    let goes_back = now.stopped && guarantees.stop == Stop::HandsBack;
+    let waiting = if goes_back {
+        now.accepted()
+    } else {
+        now.waiting()
+    };
     let all = |test: fn(&Worker) -> bool| now.workers.values().all(test);
     let is_unread = |worker: &Worker| matches!(worker, Worker::Unread(_));
     let unread = now.workers.values().find(|worker| is_unread(worker));
@@ -98,8 +103,8 @@ pub fn mistake(game: &Game) -> Option<String> {
         _ if all(is_unread) => {
             "every worker waits for a result to be read, and no result is read".into()
         }
-        (.., Some(_), _) if all(|worker| *worker == Worker::Ended) && !goes_back => {
-            format!("every worker has ended, and none takes {}", jobs(waiting))
+        (.., Some(_), _) if all(|worker| *worker == Worker::Ended) && (now.over || !goes_back) => {
+            format!("every worker has ended, with {} still to do", jobs(waiting))
         }
         (Some(Worker::Unread(job)), ..) => {
             format!("job {job} has ended, and its result is not read")

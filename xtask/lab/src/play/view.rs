@@ -156,9 +156,14 @@ impl View {
         }
     }
 
+    /// The jobs that have been submitted and wait, in order.
+    pub fn accepted(&self) -> Vec<usize> {
+        [self.limited.as_slice(), &self.queue].concat()
+    }
+
     /// The jobs that wait, in order.
     pub fn waiting(&self) -> Vec<usize> {
-        [self.limited.as_slice(), &self.queue, &self.submitters].concat()
+        [self.accepted(), self.submitters.clone()].concat()
     }
 
     /// The jobs in flight, with their workers.

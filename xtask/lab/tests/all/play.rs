@@ -60,6 +60,7 @@ fn a_sentence_says_what_the_pool_did_and_why() {
         ("errors", "f1"),
         ("rate-limited", "t"),
         ("rate-limited", "t t c"),
+        ("rate-limited", "s+s s+c"),
         ("dynamic", "b t"),
         ("dynamic", "b t 1 2 3 4 t"),
         ("dynamic", "b t 1 2 3 4 t b b t 5"),
@@ -70,7 +71,7 @@ fn a_sentence_says_what_the_pool_did_and_why() {
     }
     insta::assert_snapshot!(all, @"
     basic : worker 1 is free: it takes job 1; worker 2 is free: it takes job 2; worker 3 is free: it takes job 3; no worker is free for jobs 4 5.
-    basic p1 p2 p3: nothing else changes. Wrong: every worker has ended, and none takes jobs 4 5.
+    basic p1 p2 p3: nothing else changes. Wrong: every worker has ended, with jobs 4 5 still to do.
     waitgroup c 1 2 3 4: nothing else changes.
     job-struct 2: worker 2 was free first: it takes job 4.
     cancellation 1 2 3 s+c: cancelled: 2 jobs in flight go on, 1 goes back.
@@ -82,6 +83,7 @@ fn a_sentence_says_what_the_pool_did_and_why() {
     errors f1: worker 1 was free first: it takes job 4.
     rate-limited t: it is 0.5 s; worker 1 may start a job: it takes job 1.
     rate-limited t t c: cancelled: 2 jobs in flight go on, 3 go back.
+    rate-limited s+s s+c: cancelled: 0 jobs in flight go on, 5 go back; the last worker has ended: the results end.
     dynamic b t: it is 2 s; jobs wait: the scaler adds 4 workers; worker 3 is new: it takes job 3; worker 4 is new: it takes job 4; worker 5 is new: it takes job 5; worker 6 is new: it takes job 6.
     dynamic b t 1 2 3 4 t: it is 4 s; no job waits: the scaler retires 3 workers, the next that are free.
     dynamic b t 1 2 3 4 t b b t 5: worker 5 was free first: it takes job 11.
