@@ -547,6 +547,32 @@ async fn stopping_does_what_is_in_the_queue() {
     assert_eq!(tasks(), 0, "tasks left running");
 }
 
+/// In a simulated minute without a job and without a look of the scaler, the runtime finds nothing to do and waits.
+#[test]
+fn an_idle_worker_sleeps_until_a_job_comes() {
+    let waits = Arc::new(AtomicUsize::new(0));
+    let count = waits.clone();
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_time().start_paused(true);
+    runtime.on_thread_park(move || _ = count.fetch_add(1, Relaxed));
+    let runtime = runtime.build().expect("a runtime can be made");
+    runtime.block_on(async {
+        let pool = Pool {
+            period: HOUR,
+            ..configure(2, 2, 1)
+        };
+        let (pool, results) = sleepers(pool);
+        sleep(60 * SECOND).await;
+        let waits = waits.load(Relaxed);
+        assert!(
+            waits < 10,
+            "workers wake {waits} times, and there is no job"
+        );
+        with_deadline(pool.stop()).await;
+        assert!(results.is_empty());
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn results_that_are_not_read_hold_up_workers_then_submitters_and_the_stop() {
     let (pool, results) = sleepers(configure(2, 2, 3));
