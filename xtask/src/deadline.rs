@@ -35,6 +35,14 @@ pub struct Usage {
     pub computed: Duration,
 }
 
+impl Usage {
+    /// What counts against a limit: all the time in which it waits, and a quarter of that in which it computes, as that takes
+    /// longer on a slow computer.
+    fn counted(&self) -> Duration {
+        self.own_time - self.computed.min(self.own_time) * 3 / 4
+    }
+}
+
 impl Finished {
     /// Whether it ended in time, and with exit code 0.
     #[must_use]
@@ -47,7 +55,7 @@ impl Finished {
 const TICK: Duration = Duration::from_millis(50);
 
 /// How many times its limit a command may run that hardly gets a processor.
-const PATIENCE: u32 = 12;
+const PATIENCE: u32 = 40;
 
 const LONGEST_OUTPUT: usize = 1 << 20;
 
@@ -89,7 +97,7 @@ pub fn run_unless(
         }
         match stop.load(Relaxed) || usage.time >= limit.saturating_mul(PATIENCE) {
             true => Duration::ZERO,
-            false => limit.saturating_sub(usage.own_time),
+            false => limit.saturating_sub(usage.counted()),
         }
     };
     drop(command); // it holds the writing ends: from here on only the processes do

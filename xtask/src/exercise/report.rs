@@ -305,7 +305,10 @@ fn line(property: &Property, is_unwritten: bool, check: &Check) -> String {
                 "",
                 |spins| if spins { ": it computes" } else { ": it waits" },
             );
-            message = format!("never ends{how}; stopped after {} s", check.limit.as_secs());
+            message = format!(
+                "never ends{how}; stopped after {} s or more",
+                check.limit.as_secs()
+            );
         }
         Outcome::Panics(text) | Outcome::Fails(text) => message = text.clone(),
     }
