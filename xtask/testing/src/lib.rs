@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, fs, thread};
 
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -72,9 +72,39 @@ pub fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     }
 }
 
-/// Lets other threads run, so that code that does too much has time to do it.
+/// Lets the other threads of the test run until all of them sleep, so that code that does too much has done it. Where the system does
+/// not say that they sleep, gives them some time, and if they go on for long, too.
 pub fn let_others_run() {
-    (0..100).for_each(|_| thread::yield_now());
+    let mut before = None;
+    for _ in 0..200 {
+        thread::yield_now();
+        let now = sleepers().ok().flatten();
+        if now.is_some() && now == before {
+            return; // not one was woken between the two looks, so there was a moment at which all slept
+        }
+        before = now;
+    }
+}
+
+/// How often each other thread of the test has slept so far; `None` if one of them does not sleep now. Threads without a name of
+/// their own have that of the thread that started them. An error where the system is not Linux.
+fn sleepers() -> io::Result<Option<String>> {
+    let name = fs::read_to_string("/proc/thread-self/comm")?;
+    let this = fs::read_link("/proc/thread-self")?;
+    let mut sleepers = String::new();
+    for thread in fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        let is_other = thread.file_name() != this.file_name();
+        if is_other && fs::read_to_string(thread.join("comm")).is_ok_and(|other| other == name) {
+            let status = fs::read_to_string(thread.join("status")).unwrap_or_default(); // it has ended
+            if !status.is_empty() && !status.contains("State:\tS") {
+                return Ok(None);
+            }
+            let lines = status.lines();
+            sleepers.extend(lines.filter(|line| line.starts_with("Pid:") || line.contains("ctxt")));
+        }
+    }
+    Ok(Some(sleepers))
 }
 
 /// A value that one thread changes and another one waits for.
@@ -216,7 +246,7 @@ impl Drop for Gates {
 
 /// Memory of this process that is in use, in MiB; 0 where the system is not Linux.
 pub fn memory_in_use() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
     let kib = number.map_or(0, |kib| kib.parse().expect("the form is `VmRSS: 1234 kB`"));
