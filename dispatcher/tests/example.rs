@@ -10,8 +10,8 @@ use std::{fs, thread};
 
 use testing::{Running, example, with_deadline};
 
-/// Workers, and places in the queue.
-const ROOM: usize = 4 + 64;
+const WORKERS: usize = 4;
+const CAPACITY: usize = 64;
 
 /// A server that runs, in a folder with one file that it serves and one beside that folder.
 struct Server {
@@ -61,6 +61,15 @@ fn send(connection: &mut TcpStream, text: impl AsRef<[u8]>) {
     sent.expect("the server reads");
 }
 
+/// Whether an answer has come.
+fn is_answered(connection: &TcpStream) -> bool {
+    let blocks = |blocks: bool| connection.set_nonblocking(!blocks).expect("it is open");
+    blocks(false);
+    let is_answered = connection.peek(&mut [0]).is_ok();
+    blocks(true);
+    is_answered
+}
+
 /// The status and the body, once the connection has ended.
 fn answer(mut connection: TcpStream) -> String {
     let mut answer = String::new();
@@ -96,24 +105,32 @@ fn ten_thousand_requests_get_ten_thousand_answers() {
     });
 }
 
-/// Each client that is let in sends the end of its request when the server is to end.
+/// A client that is let in sends the end of its request when the server is to end. A worker that starts late leaves its place to a
+/// later client.
 #[test]
 fn a_full_queue_is_answered_at_once_and_ctrl_c_finishes_what_is_in_flight() {
+    const HEAD: &str = "GET /sub/small.txt HTTP/1.1\r\nHost: localhost\r\n";
     with_deadline(|| {
         let server = Server::start();
-        let mut in_flight = Vec::from_iter((0..ROOM).map(|_| connect(&server.address)));
-        for connection in &mut in_flight {
-            send(
-                connection,
-                "GET /sub/small.txt HTTP/1.1\r\nHost: localhost\r\n",
-            );
+        let ask = |head: String| {
+            let mut connection = connect(&server.address);
+            send(&mut connection, head);
+            connection
+        };
+        let first = Vec::from_iter((0..WORKERS + CAPACITY).map(|_| ask(HEAD.into())));
+        let mut late = Vec::new();
+        while late.iter().filter(|late| is_answered(late)).count() < 10 {
+            late.push(ask(format!("{HEAD}\r\n")));
+            thread::sleep(Duration::from_millis(10)); // the system keeps at most 128 that wait
         }
-        for _ in 0..10 {
-            assert_eq!(get(&server.address, "/sub/small.txt"), "503 later");
+        let (refused, in_flight) = first.into_iter().partition::<Vec<_>, _>(is_answered);
+        assert!(in_flight.len() >= CAPACITY, "{}", in_flight.len());
+        for connection in late.into_iter().filter(is_answered).chain(refused) {
+            assert_eq!(answer(connection), "503 later");
         }
         server.running.send("INT");
         while TcpStream::connect(&server.address).is_ok() {
-            thread::sleep(Duration::from_millis(10)); // the system keeps at most 128 that wait
+            thread::sleep(Duration::from_millis(10));
         }
         for mut connection in in_flight {
             send(&mut connection, "\r\n");
