@@ -257,9 +257,16 @@ fn as_many_jobs_wait_as_the_capacity_and_no_more() {
                 step,
                 script(2, capacity, capacity + 100),
                 move |log, event| {
-                    if let Event::Started { job: 1 | 2, .. } = event {
+                    if let Event::Started {
+                        job: job @ (1 | 2), ..
+                    } = event
+                    {
                         log.wait_until(|events| count(events, is_submitted) >= most);
-                        let_others_run();
+                        if job == 1 {
+                            let_others_run();
+                            log.add(Event::Stop); // now job 2 may end, too
+                        }
+                        log.wait_until(|events| events.contains(&Event::Stop));
                     }
                 },
             );

@@ -10,14 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 /// How long a test may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often, and for how long each time, a test looks in vain for a change: in all less than the deadline of
-/// `cargo xtask check`, so that a learner reads what the test waited for. On a busy computer a look takes longer.
+/// `cargo xtask check`, so that a learner reads what the test waited for. A look at which another thread waits for a processor,
+/// or computes, does not count: the computer is busy.
 const LOOKS: usize = 20;
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -72,12 +73,12 @@ pub fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     }
 }
 
-/// Lets the other threads of the test run until all of them sleep, so that code that does too much has done it. Where the system does
-/// not say that they sleep, gives them some time, and if they go on for long, too.
+/// Lets the other threads run until all of them sleep, so that code that does too much has done it. Where the system does not
+/// say that they sleep, gives them some time, and if they go on for long, too.
 pub fn let_others_run() {
     let mut before = None;
-    for _ in 0..200 {
-        thread::yield_now();
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(1));
         let now = sleepers().ok().flatten();
         if now.is_some() && now == before {
             return; // not one was woken between the two looks, so there was a moment at which all slept
@@ -86,16 +87,13 @@ pub fn let_others_run() {
     }
 }
 
-/// How often each other thread of the test has slept so far; `None` if one of them does not sleep now. Threads without a name of
-/// their own have that of the thread that started them. An error where the system is not Linux.
+/// How often each other thread has slept so far; `None` if one of them does not sleep now. An error where the system is not Linux.
 fn sleepers() -> io::Result<Option<String>> {
-    let name = fs::read_to_string("/proc/thread-self/comm")?;
     let this = fs::read_link("/proc/thread-self")?;
     let mut sleepers = String::new();
     for thread in fs::read_dir("/proc/self/task")? {
         let thread = thread?.path();
-        let is_other = thread.file_name() != this.file_name();
-        if is_other && fs::read_to_string(thread.join("comm")).is_ok_and(|other| other == name) {
+        if thread.file_name() != this.file_name() {
             let status = fs::read_to_string(thread.join("status")).unwrap_or_default(); // it has ended
             if !status.is_empty() && !status.contains("State:\tS") {
                 return Ok(None);
@@ -129,14 +127,19 @@ impl<T> Watched<T> {
 
     /// Waits until `is_met`. `None` if nothing changes for too long.
     pub fn wait_until(&self, is_met: impl Fn(&T) -> bool) -> Option<MutexGuard<'_, T>> {
-        let (mut value, mut looks) = (self.lock(), 0);
+        let (mut value, mut looks, mut start) = (self.lock(), 0, Instant::now());
         while !is_met(&value) {
-            if looks == LOOKS {
+            if looks == LOOKS || start.elapsed() > DEADLINE {
                 return None;
             }
             let waited = self.changed.wait_timeout(value, LOOK);
             let (changed, waited) = waited.expect("nothing panics while it is locked");
-            looks = if waited.timed_out() { looks + 1 } else { 0 };
+            let is_busy = matches!(sleepers(), Ok(None));
+            if waited.timed_out() {
+                looks += usize::from(!is_busy);
+            } else {
+                (looks, start) = (0, Instant::now());
+            }
             value = changed;
         }
         Some(value)
