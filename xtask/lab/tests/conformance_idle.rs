@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use lab::pools::{Adapter, Event, Threads};
 use lab::script::{Job, Outcome, Script, When};
 use lab::steps;
-use testing::{Counter, Watched, not_zero};
+use testing::{Counter, Watched, not_zero, other_threads};
 
 /// How long no thread may do anything. What polls does so more often.
 const WINDOW: Duration = Duration::from_millis(250);
@@ -139,18 +138,10 @@ fn busy_threads() -> (Vec<(String, String)>, bool) {
 /// Of each other thread: its name, whether it runs or wants to, and what it has done so far: how long it has run, and how often
 /// it has given up the processor.
 fn threads() -> BTreeMap<String, (String, bool, String)> {
-    let own = fs::read_link("/proc/thread-self").expect("Linux has it");
     let mut threads = BTreeMap::new();
-    for thread in fs::read_dir("/proc/self/task").expect("Linux has it") {
-        let path = thread.expect("it is a folder").path();
+    for (path, status) in other_threads().expect("Linux has them") {
         let id = path.file_name().map(|id| id.to_string_lossy().into_owned());
         let id = id.expect("each thread has an id");
-        if own.ends_with(Path::new("task").join(&id)) {
-            continue;
-        }
-        let Ok(status) = fs::read_to_string(path.join("status")) else {
-            continue; // it has ended
-        };
         let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
         let name = line("Name:\t").unwrap_or_default().to_owned();
         let wants = line("State:\t").is_some_and(|state| !state.starts_with('S'));

@@ -7,6 +7,7 @@ use std::env::consts::EXE_EXTENSION;
 use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -89,20 +90,34 @@ pub fn let_others_run() {
 
 /// How often each other thread has slept so far; `None` if one of them does not sleep now. An error where the system is not Linux.
 fn sleepers() -> io::Result<Option<String>> {
-    let this = fs::read_link("/proc/thread-self")?;
     let mut sleepers = String::new();
-    for thread in fs::read_dir("/proc/self/task")? {
-        let thread = thread?.path();
-        if thread.file_name() != this.file_name() {
-            let status = fs::read_to_string(thread.join("status")).unwrap_or_default(); // it has ended
-            if !status.is_empty() && !status.contains("State:\tS") {
-                return Ok(None);
-            }
-            let lines = status.lines();
-            sleepers.extend(lines.filter(|line| line.starts_with("Pid:") || line.contains("ctxt")));
+    for (_, status) in other_threads()? {
+        if !status.contains("State:\tS") {
+            return Ok(None);
         }
+        let lines = status.lines();
+        sleepers.extend(lines.filter(|line| line.starts_with("Pid:") || line.contains("ctxt")));
     }
     Ok(Some(sleepers))
+}
+
+/// Each other thread of this process: the folder that Linux has for it, and what is in its file `status`.
+///
+/// # Errors
+///
+/// If the system is not Linux.
+pub fn other_threads() -> io::Result<Vec<(PathBuf, String)>> {
+    let this = fs::read_link("/proc/thread-self")?;
+    let mut threads = Vec::new();
+    for thread in fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        if thread.file_name() != this.file_name()
+            && let Ok(status) = fs::read_to_string(thread.join("status"))
+        {
+            threads.push((thread, status)); // an error: it has ended
+        }
+    }
+    Ok(threads)
 }
 
 /// A value that one thread changes and another one waits for.
@@ -134,8 +149,8 @@ impl<T> Watched<T> {
             }
             let waited = self.changed.wait_timeout(value, LOOK);
             let (changed, waited) = waited.expect("nothing panics while it is locked");
-            let is_busy = matches!(sleepers(), Ok(None));
             if waited.timed_out() {
+                let is_busy = matches!(sleepers(), Ok(None));
                 looks += usize::from(!is_busy);
             } else {
                 (looks, start) = (0, Instant::now());
