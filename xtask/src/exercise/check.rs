@@ -132,8 +132,8 @@ impl Check {
         }
     }
 
-    /// Builds the tests of the step's pool and program (those of its examples say nothing of a learner's work), and runs each, a few at once. If they pass, does the same with the lab's
-    /// tests of what all steps share. `progress` gets each property as soon as it is known, and `None`
+    /// Builds the tests of the step's pool and program (those of its examples say nothing of a learner's work), and runs
+    /// each, a few at once. If they pass, does the same with the lab's tests of what all steps share. `progress` gets each property as soon as it is known, and `None`
     /// in between, where it may break the check off.
     ///
     /// # Errors
